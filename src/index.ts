@@ -1,0 +1,52 @@
+export { CID } from 'multiformats/cid';
+export { blockOf, MAX_BLOCK_BYTES, type Block, type MaybePromise } from './blocks.ts';
+export {
+  BlockError,
+  ConnectionError,
+  DocumentError,
+  EmberlinkError,
+  LedgerError,
+  ProtocolError,
+  SignalError,
+  StorageError,
+  type BlockErrorCode,
+  type ConnectionErrorCode,
+  type DocumentErrorCode,
+  type LedgerErrorCode,
+  type ProtocolErrorCode,
+  type SignalErrorCode,
+  type StorageErrorCode,
+} from './errors.ts';
+export {
+  DEFAULT_MAX_DOCUMENT_BYTES,
+  MAX_ID_BYTES,
+  type Document,
+  type DocumentValue,
+} from './ledger/document.ts';
+export type {
+  Conflict,
+  ConflictVersion,
+  DeleteConflict,
+  FieldConflict,
+  HistoryEntry,
+} from './ledger/history.ts';
+export {
+  openLedger,
+  type Change,
+  type Clock,
+  type ImportReport,
+  type Ledger,
+  type PutOptions,
+  type RecoveryReport,
+  type VerifyReport,
+  type WriteResult,
+} from './ledger/ledger.ts';
+export type { LedgerOptions } from './ledger/options.ts';
+export type { LedgerReplica } from './ledger/replica.ts';
+export type { MapFunction, QueryOptions, QueryRow } from './ledger/query.ts';
+export type { AllDocsOptions, DocumentRow, LedgerView } from './ledger/view.ts';
+export type { Replica } from './protocol/replica.ts';
+export type { Place } from './storage/place.ts';
+export type { SyncProgress } from './protocol/session.ts';
+export { Sync, type OfferOptions, type SyncOptions, type SyncStatus } from './sync.ts';
+export type { WebRtcImplementation } from './transports/webrtc.ts';

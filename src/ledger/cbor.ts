@@ -1,0 +1,394 @@
+import { CID } from 'multiformats/cid';
+import { equalBytes } from '../blocks.ts';
+import { BlockError } from '../errors.ts';
+
+/**
+ * Walks over dag-cbor without building values, and accepts only its canonical form: the one spelling
+ * that the ledger's own encoder gives a value. So equal bytes mean equal values, a commit can be
+ * checked and indexed at the speed of reading, and a value is decoded only when somebody asks for it.
+ *
+ * Canonical (IPLD dag-cbor, strict): shortest integers, definite lengths, map keys that are unique
+ * strings sorted by length and then bytes, 64-bit floats that are finite and not integers, no
+ * `undefined`, the tag 42 alone.
+ */
+
+/** How deep lists and maps may be nested in a document. */
+export const MAX_DEPTH = 64;
+
+export const MAJOR_UNSIGNED = 0;
+export const MAJOR_BYTES = 2;
+export const MAJOR_TEXT = 3;
+export const MAJOR_LIST = 4;
+export const MAJOR_MAP = 5;
+
+const MAJOR_NEGATIVE = 1;
+const MAJOR_TAG = 6;
+const CID_TAG = 42;
+const FALSE = 0xf4;
+const NULL = 0xf6;
+const FLOAT_64 = 0xfb;
+
+/** The text item `__proto__`: as a key of an object it would be no field but the prototype. */
+const PROTO_KEY = Uint8Array.from([0x69, 0x5f, 0x5f, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x5f, 0x5f]);
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function malformed(what: string, at: number): BlockError {
+  return new BlockError('malformed-commit', `malformed commit: ${what} at byte ${at}`);
+}
+
+/** A cursor over bytes: `at` is the next byte to read. Every method throws BlockError `malformed-commit`. */
+export class CborCursor {
+  readonly bytes: Uint8Array;
+  at: number;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array, at = 0) {
+    this.bytes = bytes;
+    this.at = at;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Consumes a head of the given major type and returns its argument: a length or an integer. */
+  readHead(major: number): number {
+    const start = this.at;
+    const initial = this.#byteAt(start);
+    if (initial >> 5 !== major) throw malformed(`expected major type ${major}`, start);
+    return this.#readArgument(initial, start);
+  }
+
+  /** Consumes a byte string and returns a view of it. */
+  readBytes(): Uint8Array {
+    return this.#take(this.readHead(MAJOR_BYTES));
+  }
+
+  /** Consumes a text string. */
+  readText(): string {
+    const length = this.readHead(MAJOR_TEXT);
+    const start = this.at;
+    return decodeText(this.#take(length), start);
+  }
+
+  /** Consumes a link (tag 42) and returns a view of the CID's bytes. */
+  readLink(): Uint8Array {
+    const start = this.at;
+    if (this.readHead(MAJOR_TAG) !== CID_TAG) throw malformed('unknown tag', start);
+    const bytes = this.readBytes();
+    const cid = bytes.subarray(1);
+    if (bytes[0] !== 0 || !isCid(cid)) throw malformed('not a CID', start);
+    return cid;
+  }
+
+  /** Consumes one value of any kind, checking that it is canonical. */
+  skip(depth = 0): void {
+    const start = this.at;
+    const initial = this.#byteAt(start);
+    switch (initial >> 5) {
+      case MAJOR_UNSIGNED:
+      case MAJOR_NEGATIVE:
+        this.#skipInteger(initial);
+        return;
+      case MAJOR_BYTES:
+        this.#take(this.readHead(MAJOR_BYTES));
+        return;
+      case MAJOR_TEXT:
+        this.#skipText();
+        return;
+      case MAJOR_LIST: {
+        if (depth > MAX_DEPTH) throw malformed('nested too deeply', start);
+        for (let left = this.readHead(MAJOR_LIST); left > 0; left--) this.skip(depth + 1);
+        return;
+      }
+      case MAJOR_MAP: {
+        if (depth > MAX_DEPTH) throw malformed('nested too deeply', start);
+        this.skipMap(depth);
+        return;
+      }
+      case MAJOR_TAG:
+        this.readLink();
+        return;
+      default:
+        this.#skipSimple(initial);
+    }
+  }
+
+  /** Consumes one value and returns it; it shares no memory with the bytes. */
+  readValue(): unknown {
+    const initial = this.#byteAt(this.at);
+    switch (initial >> 5) {
+      case MAJOR_UNSIGNED:
+        return this.#readInteger(initial);
+      case MAJOR_NEGATIVE: {
+        const value = this.#readInteger(initial);
+        const negative = -1n - BigInt(value);
+        return negative < Number.MIN_SAFE_INTEGER ? negative : Number(negative);
+      }
+      case MAJOR_BYTES:
+        return new Uint8Array(this.readBytes());
+      case MAJOR_TEXT:
+        return this.readText();
+      case MAJOR_LIST: {
+        const list: unknown[] = [];
+        for (let left = this.readHead(MAJOR_LIST); left > 0; left--) list.push(this.readValue());
+        return list;
+      }
+      case MAJOR_MAP: {
+        const map: Record<string, unknown> = {};
+        for (let left = this.readHead(MAJOR_MAP); left > 0; left--) {
+          const key = this.readText();
+          map[key] = this.readValue();
+        }
+        return map;
+      }
+      case MAJOR_TAG:
+        return CID.decode(new Uint8Array(this.readLink()));
+      default:
+        return this.#readSimple(initial);
+    }
+  }
+
+  /** Consumes a map; `onKey` is told where each key and its value begin. */
+  skipMap(depth = 0, onKey?: (keyAt: number, valueAt: number, end: number) => void): void {
+    let previousAt = -1;
+    let previousLength = 0;
+    for (let left = this.readHead(MAJOR_MAP); left > 0; left--) {
+      const keyAt = this.at;
+      this.#skipText();
+      const keyLength = this.at - keyAt;
+      if (previousAt >= 0 && !this.#keysAscend(previousAt, previousLength, keyAt, keyLength)) {
+        throw malformed('map keys out of order', keyAt);
+      }
+      if (keyLength === PROTO_KEY.length && this.#isAt(keyAt, PROTO_KEY)) {
+        throw malformed('a key that no document may have', keyAt);
+      }
+      previousAt = keyAt;
+      previousLength = keyLength;
+      const valueAt = this.at;
+      this.skip(depth + 1);
+      onKey?.(keyAt, valueAt, this.at);
+    }
+  }
+
+  /** Consumes one signed or unsigned integer, which may need 64 bits. */
+  #skipInteger(initial: number): void {
+    const width = initial & 31;
+    if (width === 27) {
+      // The only head whose argument may pass 2^53: checked for shortness, not turned into a number.
+      if (this.at + 9 > this.bytes.length) throw malformed('cut off', this.at);
+      if (this.#view.getUint32(this.at + 1) === 0) throw malformed('integer too wide', this.at);
+      this.at += 9;
+    } else {
+      this.#readArgument(initial, this.at);
+    }
+  }
+
+  #readInteger(initial: number): number | bigint {
+    const start = this.at;
+    this.#skipInteger(initial);
+    if ((initial & 31) < 27) {
+      this.at = start;
+      return this.#readArgument(initial, start);
+    }
+    const value = this.#view.getBigUint64(start + 1);
+    return value > Number.MAX_SAFE_INTEGER ? value : Number(value);
+  }
+
+  #readSimple(initial: number): boolean | null | number {
+    const start = this.at;
+    this.#skipSimple(initial);
+    if (initial === FLOAT_64) return this.#view.getFloat64(start + 1);
+    return initial === NULL ? null : initial !== FALSE;
+  }
+
+  #skipText(): void {
+    const length = this.readHead(MAJOR_TEXT);
+    const start = this.at;
+    const text = this.#take(length);
+    for (let i = 0; i < length; i++) {
+      if (text[i]! >= 0x80) {
+        decodeText(text, start);
+        return;
+      }
+    }
+  }
+
+  #skipSimple(initial: number): void {
+    const start = this.at;
+    if (initial >= FALSE && initial <= NULL) {
+      this.at++;
+      return;
+    }
+    if (initial !== FLOAT_64) throw malformed('unknown simple value', start);
+    if (start + 9 > this.bytes.length) throw malformed('cut off', start);
+    const value = this.#view.getFloat64(start + 1);
+    if (!Number.isFinite(value) || Number.isSafeInteger(value)) {
+      throw malformed('not a canonical float', start);
+    }
+    this.at += 9;
+  }
+
+  /** The argument of a head at `start`; consumes the head. */
+  #readArgument(initial: number, start: number): number {
+    const width = initial & 31;
+    if (width < 24) {
+      this.at = start + 1;
+      return width;
+    }
+    const size = width === 24 ? 1 : width === 25 ? 2 : width === 26 ? 4 : width === 27 ? 8 : 0;
+    if (size === 0) throw malformed('indefinite length', start);
+    if (start + 1 + size > this.bytes.length) throw malformed('cut off', start);
+    this.at = start + 1 + size;
+    if (size === 1) return this.#atLeast(24, this.#view.getUint8(start + 1), start);
+    if (size === 2) return this.#atLeast(0x1_00, this.#view.getUint16(start + 1), start);
+    if (size === 4) return this.#atLeast(0x1_0000, this.#view.getUint32(start + 1), start);
+    const value = this.#view.getUint32(start + 1) * 0x1_0000_0000 + this.#view.getUint32(start + 5);
+    if (!Number.isSafeInteger(value)) throw malformed('number too large', start);
+    return this.#atLeast(0x1_0000_0000, value, start);
+  }
+
+  #atLeast(least: number, value: number, start: number): number {
+    if (value < least) throw malformed('integer too wide', start);
+    return value;
+  }
+
+  #keysAscend(a: number, aLength: number, b: number, bLength: number): boolean {
+    // Whole items are compared: the head grows with the length, so shorter keys come first.
+    if (aLength !== bLength) return aLength < bLength;
+    for (let i = 0; i < aLength; i++) {
+      const difference = this.bytes[b + i]! - this.bytes[a + i]!;
+      if (difference !== 0) return difference > 0;
+    }
+    return false;
+  }
+
+  #isAt(at: number, item: Uint8Array): boolean {
+    for (let i = 0; i < item.length; i++) if (this.bytes[at + i] !== item[i]) return false;
+    return true;
+  }
+
+  #take(length: number): Uint8Array {
+    const end = this.at + length;
+    if (end > this.bytes.length) throw malformed('cut off', this.at);
+    const part = this.bytes.subarray(this.at, end);
+    this.at = end;
+    return part;
+  }
+
+  #byteAt(at: number): number {
+    const byte = this.bytes[at];
+    if (byte === undefined) throw malformed('cut off', at);
+    return byte;
+  }
+}
+
+function isCid(bytes: Uint8Array): boolean {
+  if (isSha256DagCbor(bytes)) return true;
+  try {
+    // The same CID could be spelt with wider numbers, or as a version 0 that says so.
+    return equalBytes(CID.decode(bytes).bytes, bytes);
+  } catch {
+    return false;
+  }
+}
+
+/** True for the bytes of a CIDv1 of dag-cbor by SHA-256, the kind that every commit has. */
+export function isSha256DagCbor(cid: Uint8Array): boolean {
+  return cid.length === 36 && cid[0] === 1 && cid[1] === 0x71 && cid[2] === 0x12 && cid[3] === 32;
+}
+
+function decodeText(bytes: Uint8Array, at: number): string {
+  // Ids and field names are short and mostly ASCII, where this is several times faster.
+  if (bytes.length <= 32) {
+    let text = '';
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes[i]!;
+      if (byte >= 0x80) return decodeStrictly(bytes, at);
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+  return decodeStrictly(bytes, at);
+}
+
+function decodeStrictly(bytes: Uint8Array, at: number): string {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch (cause) {
+    throw new BlockError('malformed-commit', `malformed commit: not UTF-8 at byte ${at}`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * Puts dag-cbor together in memory that is used again for the next piece: many small arrays would
+ * cost more than their bytes.
+ */
+export class CborWriter {
+  #buffer = new Uint8Array(4096);
+  #at = 0;
+
+  /** The head of an item: `major` type with its argument in the shortest form. */
+  head(major: number, argument: number): this {
+    this.#reserve(9);
+    const type = major << 5;
+    if (argument < 24) {
+      this.#buffer[this.#at++] = type | argument;
+      return this;
+    }
+    const size = argument < 0x100 ? 1 : argument < 0x1_0000 ? 2 : argument < 0x1_0000_0000 ? 4 : 8;
+    this.#buffer[this.#at++] = type | (24 + Math.log2(size));
+    for (let i = size - 1; i >= 0; i--) {
+      this.#buffer[this.#at++] = Math.floor(argument / 2 ** (i * 8)) % 256;
+    }
+    return this;
+  }
+
+  /** A text item. */
+  text(text: string): this {
+    // At most three bytes of UTF-8 a unit; the head is known only when the length is.
+    if (text.length <= 7) {
+      this.#reserve(1 + text.length * 3);
+      const { written } = utf8.encodeInto(text, this.#buffer.subarray(this.#at + 1));
+      this.#buffer[this.#at] = (MAJOR_TEXT << 5) | written;
+      this.#at += 1 + written;
+      return this;
+    }
+    const bytes = utf8.encode(text);
+    return this.head(MAJOR_TEXT, bytes.length).raw(bytes);
+  }
+
+  /** A byte string item. */
+  bytes(bytes: Uint8Array): this {
+    return this.head(MAJOR_BYTES, bytes.length).raw(bytes);
+  }
+
+  /** Bytes that are items already. */
+  raw(bytes: Uint8Array): this {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
+    return this;
+  }
+
+  /** A copy of what was written; the writer is empty again. */
+  finish(): Uint8Array {
+    return this.finishView().slice();
+  }
+
+  /** What was written, good until the next writing; the writer is empty again. */
+  finishView(): Uint8Array {
+    const view = this.#buffer.subarray(0, this.#at);
+    this.#at = 0;
+    return view;
+  }
+
+  #reserve(length: number): void {
+    if (this.#at + length <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(this.#buffer.length * 2, this.#at + length));
+    larger.set(this.#buffer.subarray(0, this.#at));
+    this.#buffer = larger;
+  }
+}
+
+const utf8 = new TextEncoder();

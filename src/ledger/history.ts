@@ -1,0 +1,131 @@
+import type { CID } from 'multiformats/cid';
+import { equalBytes } from '../blocks.ts';
+import { timeInMs } from './clock.ts';
+import { findOperation, namesIn, readCommit, type Operation } from './commit.ts';
+import { decodeValue, type DocumentValue } from './document.ts';
+import { fieldsWritten, type Documents } from './documents.ts';
+import { asEdited, commitOf } from './merge.ts';
+
+/** One writing of a document. */
+export interface HistoryEntry {
+  readonly commit: CID;
+  /** When it was written, by the writer's hybrid clock, in milliseconds since 1970. */
+  readonly time: number;
+  /** The writer's id, in hexadecimal. */
+  readonly writer: string;
+  readonly deleted: boolean;
+  /** The fields that it set, and the names of those that it removed. */
+  readonly set: Readonly<Record<string, DocumentValue>>;
+  readonly unset: readonly string[];
+}
+
+/** Concurrent versions of one field that differ; the first is the one that readers see. */
+export interface FieldConflict {
+  readonly kind: 'field';
+  readonly field: string;
+  readonly versions: readonly ConflictVersion[];
+}
+
+/** Concurrent deletes that an edit beat. */
+export interface DeleteConflict {
+  readonly kind: 'delete';
+  readonly versions: readonly ConflictVersion[];
+}
+
+export type Conflict = FieldConflict | DeleteConflict;
+
+export interface ConflictVersion {
+  readonly commit: CID;
+  readonly time: number;
+  readonly writer: string;
+  /** Undefined where the field was removed, and for deletes. */
+  readonly value: DocumentValue | undefined;
+}
+
+/**
+ * Every writing of a document, oldest first: from its newest operations down through the versions that
+ * each superseded.
+ */
+export async function historyOf(id: string, documents: Documents): Promise<HistoryEntry[]> {
+  const state = documents.stateOf(id);
+  if (state === undefined) return [];
+  const pending = asEdited(state).heads.map((head) => commitOf(head.at));
+  const seen = new Set(pending);
+  const found: { commit: number; entry: HistoryEntry }[] = [];
+  for (let commit = pending.pop(); commit !== undefined; commit = pending.pop()) {
+    if (documents.table.isHole(commit)) continue;
+    const bytes = await documents.blocks.get(commit);
+    const operation = findOperation(bytes, id);
+    if (operation === undefined) continue;
+    found.push({ commit, entry: entryOf(commit, bytes, operation, documents) });
+    for (const name of namesIn(operation.replaces)) {
+      const earlier = documents.table.find(name);
+      if (earlier < 0 || seen.has(earlier)) continue;
+      seen.add(earlier);
+      pending.push(earlier);
+    }
+  }
+  found.sort((a, b) => documents.compareVersions(a.commit, b.commit));
+  return found.map(({ entry }) => entry);
+}
+
+/** What concurrent writers left for somebody to decide; empty for most documents. */
+export async function conflictsOf(id: string, documents: Documents): Promise<Conflict[]> {
+  const state = documents.stateOf(id);
+  if (state === undefined || typeof state === 'number') return [];
+  const conflicts: Conflict[] = [];
+  const { heads } = state;
+  const deletes = heads.filter((head) => head.deleted).map((head) => commitOf(head.at));
+  if (deletes.length > 0 && deletes.length < heads.length) {
+    deletes.sort((a, b) => documents.compareVersions(b, a));
+    const versions: ConflictVersion[] = [];
+    for (const commit of deletes) versions.push(await versionOf(commit, undefined, documents));
+    conflicts.push({ kind: 'delete', versions });
+  }
+  for (const [field, surviving] of await documents.fieldVersions(id)) {
+    const [winner, ...others] = surviving.map(({ value }) => value ?? NOTHING);
+    if (others.every((value) => equalBytes(value, winner!))) continue;
+    const versions: ConflictVersion[] = [];
+    for (const { commit, value } of surviving) {
+      versions.push(await versionOf(commit, value && decodeValue(value), documents));
+    }
+    conflicts.push({ kind: 'field', field, versions });
+  }
+  return conflicts;
+}
+
+function entryOf(
+  commit: number,
+  bytes: Uint8Array,
+  operation: Operation,
+  documents: Documents,
+): HistoryEntry {
+  const set: [string, DocumentValue][] = [];
+  for (const [name, value] of fieldsWritten(bytes, operation.at)) {
+    if (value !== undefined) set.push([name, decodeValue(value)]);
+  }
+  const { writer, time } = readCommit(bytes);
+  return {
+    commit: documents.table.cid(commit),
+    time: timeInMs(time),
+    writer: hex(writer),
+    deleted: operation.deleted,
+    set: Object.fromEntries(set),
+    unset: operation.unset,
+  };
+}
+
+async function versionOf(
+  commit: number,
+  value: DocumentValue | undefined,
+  documents: Documents,
+): Promise<ConflictVersion> {
+  const { writer, time } = readCommit(await documents.blocks.get(commit));
+  return { commit: documents.table.cid(commit), time: timeInMs(time), writer: hex(writer), value };
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+const NOTHING = new Uint8Array(0);

@@ -1,0 +1,113 @@
+import { MAX_BLOCK_BYTES } from '../blocks.ts';
+import { LedgerError } from '../errors.ts';
+import { MemoryPlace } from '../storage/memory.ts';
+import type { Place } from '../storage/place.ts';
+import { DEFAULT_FUTURE_TOLERANCE_MS } from './clock.ts';
+import { DEFAULT_MAX_DOCUMENT_BYTES } from './document.ts';
+
+export interface LedgerOptions {
+  /** Where the log lives: `files` (Node, the default there), `memory`, or a place of your own. */
+  readonly storage?: 'files' | 'memory' | Place;
+  /** For `files`: the folder that holds a folder per ledger. Default `.emberlink`. */
+  readonly folder?: string;
+  /**
+   * What a resolved write has survived. `relaxed` (the default): the end of this process, however
+   * sudden. `strict`: the loss of power too, at the cost of a disk sync per commit.
+   */
+  readonly durability?: 'relaxed' | 'strict';
+  /** The largest document in bytes of dag-cbor without its `_id`. Default 1 MiB, at most 1.5 MiB. */
+  readonly maxDocumentBytes?: number;
+  /** Commits from further in the future than this wait. In milliseconds; default 5 minutes. */
+  readonly futureToleranceMs?: number;
+  /** Bound on the commits that wait for a parent or for their time, in bytes. Default 64 MiB. */
+  readonly maxParkedBytes?: number;
+  /** How many bytes of recently used commits are kept in memory. Default 8 MiB. */
+  readonly cacheBytes?: number;
+  /** A segment of the log that has grown beyond this many bytes is followed by a new one. 64 MiB. */
+  readonly segmentBytes?: number;
+  /** The wall clock, in milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+export interface CheckedOptions {
+  readonly durability: 'relaxed' | 'strict';
+  readonly maxDocumentBytes: number;
+  readonly futureToleranceMs: number;
+  readonly maxParkedBytes: number;
+  readonly cacheBytes: number;
+  readonly segmentBytes: number;
+  readonly now: () => number;
+}
+
+const MEBIBYTE = 1024 * 1024;
+const GREATEST_DOCUMENT_BYTES = MAX_BLOCK_BYTES - MEBIBYTE / 2;
+
+/** @throws LedgerError `invalid-option` */
+export function checkLedgerOptions(options: LedgerOptions): CheckedOptions {
+  const { durability = 'relaxed', now = Date.now } = options;
+  if (durability !== 'relaxed' && durability !== 'strict') {
+    throw new LedgerError('invalid-option', `durability is 'relaxed' or 'strict'`);
+  }
+  if (typeof now !== 'function') {
+    throw new LedgerError(
+      'invalid-option',
+      'now is a function that tells the time in milliseconds',
+    );
+  }
+  if (options.folder !== undefined && (typeof options.folder !== 'string' || !options.folder)) {
+    throw new LedgerError('invalid-option', 'folder is a path');
+  }
+  const number = (name: keyof LedgerOptions, standard: number, greatest = Infinity): number => {
+    const value = options[name] ?? standard;
+    if (typeof value === 'number' && value >= 0 && value <= greatest) return value;
+    throw new LedgerError(
+      'invalid-option',
+      `${name} is a number from 0 to ${greatest}, not ${JSON.stringify(value)}`,
+    );
+  };
+  return {
+    durability,
+    maxDocumentBytes: number(
+      'maxDocumentBytes',
+      DEFAULT_MAX_DOCUMENT_BYTES,
+      GREATEST_DOCUMENT_BYTES,
+    ),
+    futureToleranceMs: number('futureToleranceMs', DEFAULT_FUTURE_TOLERANCE_MS),
+    maxParkedBytes: number('maxParkedBytes', 64 * MEBIBYTE),
+    cacheBytes: number('cacheBytes', 8 * MEBIBYTE),
+    segmentBytes: number('segmentBytes', 64 * MEBIBYTE, 2 ** 31),
+    now,
+  };
+}
+
+/**
+ * A ledger's name is also the name of its folder: letters, digits, `.`, `_` and `-`, up to 100, with a
+ * letter or digit at both ends. So no name leaves the folder it belongs in, on any system.
+ * @throws LedgerError `invalid-name`
+ */
+export function checkLedgerName(name: unknown): asserts name is string {
+  if (typeof name === 'string' && NAME.test(name) && !RESERVED.test(name)) return;
+  throw new LedgerError(
+    'invalid-name',
+    `a ledger's name has 1 to 100 letters, digits, '.', '_' or '-', and a letter or digit at both ends; got ${JSON.stringify(name)}`,
+  );
+}
+
+const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/;
+/** Names that Windows keeps for devices. */
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** @throws LedgerError `no-storage`, `locked`; StorageError */
+export async function openPlace(name: string, options: LedgerOptions): Promise<Place> {
+  const { storage = 'files' } = options;
+  if (typeof storage === 'object' && storage !== null) return storage;
+  if (storage === 'memory') return new MemoryPlace();
+  if (storage !== 'files') {
+    throw new LedgerError('invalid-option', `storage is 'files', 'memory' or a place of your own`);
+  }
+  if (typeof globalThis.process?.versions?.node !== 'string') {
+    throw new LedgerError('no-storage', `there are no files here: open with storage: 'memory'`);
+  }
+  const { FilesPlace } = await import('../storage/files.ts');
+  return FilesPlace.open(`${options.folder ?? '.emberlink'}/${name}`);
+}

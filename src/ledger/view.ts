@@ -1,0 +1,150 @@
+import type { CID } from 'multiformats/cid';
+import type { MaybePromise } from '../blocks.ts';
+import { LedgerError } from '../errors.ts';
+import type { CommitStore } from './commit-store.ts';
+import type { Document } from './document.ts';
+import type { Documents } from './documents.ts';
+import { conflictsOf, historyOf, type Conflict, type HistoryEntry } from './history.ts';
+import {
+  checkOptions,
+  fieldMap,
+  QueryIndex,
+  type MapFunction,
+  type QueryOptions,
+  type QueryRow,
+} from './query.ts';
+
+export interface AllDocsOptions {
+  /** Ids that begin so. */
+  readonly prefix?: string;
+  /** These ids, in this order; those without a document are left out. */
+  readonly keys?: readonly string[];
+  /** Ids from the first to the last, both included. */
+  readonly range?: readonly [string, string];
+  readonly descending?: boolean;
+  readonly limit?: number;
+}
+
+export interface DocumentRow {
+  readonly id: string;
+  readonly doc: Document;
+}
+
+/** Indexes are kept for the map functions and fields last used. */
+const MAX_INDEXES = 32;
+
+/** The documents at one clock, read-only: `ledger.at(clock)`. The ledger itself reads through one. */
+export class LedgerView {
+  readonly #store: CommitStore;
+  readonly #load: () => MaybePromise<Documents>;
+  readonly #clock: readonly CID[] | undefined;
+  readonly #indexes = new Map<string | MapFunction, QueryIndex>();
+
+  /** @param clock undefined for the view that moves with the ledger */
+  constructor(
+    store: CommitStore,
+    load: () => MaybePromise<Documents>,
+    clock: readonly CID[] | undefined,
+  ) {
+    this.#store = store;
+    this.#load = load;
+    this.#clock = clock;
+  }
+
+  get clock(): readonly CID[] {
+    return this.#clock ?? this.#store.clock;
+  }
+
+  /** The document, or undefined when there is none. */
+  async get(id: string): Promise<Document | undefined> {
+    return (await this.#load()).get(id);
+  }
+
+  /**
+   * Documents by id, in order of UTF-16 code units.
+   * @throws LedgerError `invalid-option`
+   */
+  async allDocs(
+    options: AllDocsOptions = {},
+  ): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }> {
+    checkOptions(options);
+    const documents = await this.#load();
+    const clock = this.clock;
+    const { keys, prefix, range, descending = false, limit = Infinity } = options;
+    const [first, last] = range ?? [prefix ?? '', undefined];
+    const inOrder =
+      keys ??
+      documents.ids(
+        (id) => id < first,
+        (id) =>
+          prefix === undefined
+            ? last !== undefined && id > last
+            : id > prefix && !id.startsWith(prefix),
+        descending,
+      );
+    const ids: string[] = [];
+    for (const id of inOrder) {
+      if (keys === undefined && ids.length >= limit) break;
+      ids.push(id);
+    }
+    const rows: DocumentRow[] = [];
+    for (const doc of await documents.getAll(ids)) {
+      if (doc !== undefined && rows.length < limit) rows.push({ id: doc._id, doc });
+    }
+    return { rows, clock };
+  }
+
+  /**
+   * Rows of an index over a field or by a map function, sorted by key. The index is made by the first
+   * query and kept up to date from then on; a map function is known by its identity, so define it once.
+   * @throws LedgerError `invalid-option`, and whatever the map function throws
+   */
+  async query(
+    by: string | MapFunction,
+    options: QueryOptions = {},
+  ): Promise<{ rows: QueryRow[]; clock: readonly CID[] }> {
+    if (typeof by !== 'string' && typeof by !== 'function') {
+      throw new LedgerError('invalid-option', 'a query is by the name of a field or by a function');
+    }
+    const documents = await this.#load();
+    const clock = this.clock;
+    const rows = await this.#indexBy(by, documents).query(options);
+    if (!(options.includeDocs ?? typeof by === 'string')) return { rows, clock };
+    const docs = await documents.getAll(rows.map((row) => row.id));
+    const withDocs = rows.flatMap((row, i) => {
+      const doc = docs[i];
+      return doc === undefined ? [] : [{ ...row, doc }];
+    });
+    return { rows: withDocs, clock };
+  }
+
+  /** Every writing of a document, oldest first. */
+  async history(id: string): Promise<HistoryEntry[]> {
+    return historyOf(id, await this.#load());
+  }
+
+  /** Concurrent versions that nobody has settled yet; empty when there are none. */
+  async conflicts(id: string): Promise<Conflict[]> {
+    return conflictsOf(id, await this.#load());
+  }
+
+  /** Tells the indexes that documents changed. */
+  invalidate(ids: Iterable<string>): void {
+    if (this.#indexes.size === 0) return;
+    for (const id of ids) for (const index of this.#indexes.values()) index.invalidate(id);
+  }
+
+  #indexBy(by: string | MapFunction, documents: Documents): QueryIndex {
+    const index =
+      this.#indexes.get(by) ??
+      new QueryIndex(documents, typeof by === 'string' ? fieldMap(by) : by);
+    // The least recently used one is the first.
+    this.#indexes.delete(by);
+    this.#indexes.set(by, index);
+    for (const oldest of this.#indexes.keys()) {
+      if (this.#indexes.size <= MAX_INDEXES) break;
+      this.#indexes.delete(oldest);
+    }
+    return index;
+  }
+}

@@ -1,0 +1,283 @@
+import { decode as decodeCbor, encode as encodeCbor } from '@ipld/dag-cbor';
+import type { CID } from 'multiformats/cid';
+import { MAX_BLOCK_BYTES } from '../blocks.ts';
+import { ProtocolError } from '../errors.ts';
+import { type CidList, countOf, packCids, parseCidList, unpackCids } from './diff/list.ts';
+
+/** What `hello` carries; a side that hears another version aborts with `unsupported-version`. */
+export const PROTOCOL_VERSION = 1;
+
+/** The most heads that a hello lists. */
+export const MAX_HELLO_HEADS = 256;
+/** The longest replica id, in bytes. */
+export const MAX_REPLICA_ID_BYTES = 64;
+/** The longest text of an abort, in UTF-16 units; a longer one is cut by who sends it. */
+export const MAX_ABORT_TEXT = 512;
+/** The smallest frame limit, in bytes, that a side may name. */
+export const MIN_FRAME_BYTES = 1024;
+/** The smallest receive window, in bytes: the largest block must fit, with its frame around it. */
+export const MIN_WINDOW_BYTES: number = MAX_BLOCK_BYTES + 128 * 1024;
+
+/** Why a side ends the session; every violation of the protocol has one. */
+export type AbortReason = (typeof ABORT_REASONS)[number];
+
+export const ABORT_REASONS = [
+  'malformed-frame',
+  'unexpected-message',
+  'unsupported-version',
+  'frame-too-large',
+  'window-exceeded',
+  'limit-exceeded',
+  'bad-block',
+  'storage-failed',
+  'hello-timeout',
+  'connected-to-self',
+] as const;
+
+export interface Hello {
+  readonly kind: 'hello';
+  readonly version: number;
+  readonly heads: readonly CID[];
+  /** True when there are more heads than listed: the other side then treats them as unknown. */
+  readonly headsTruncated: boolean;
+  readonly blockCount: number;
+  /** How many bytes of CAR stream the sender takes beyond those it called stored. */
+  readonly windowBytes: number;
+  /** The largest frame in bytes that the sender takes. */
+  readonly maxFrameBytes: number;
+  /** Names the sender's replica, so that a connection with oneself is noticed; empty for none. */
+  readonly replicaId: Uint8Array;
+}
+
+/** What one session says to the other; each travels as one binary frame. */
+export type Message =
+  /** The first message of either side. */
+  | Hello
+  /** "I lack nothing of yours, and stream what you lack of mine." */
+  | { readonly kind: 'known' }
+  /** "I may lack something of yours." When both say so, both send their lists. */
+  | { readonly kind: 'unknown' }
+  /** A part of the list of all CIDs that I hold. */
+  | { readonly kind: 'have'; readonly list: CidList; readonly last: boolean }
+  /** My part of the first sync begins: so many blocks, so many bytes (0: not known). */
+  | { readonly kind: 'expect'; readonly blocks: number; readonly bytes: number }
+  /** The next bytes of my endless CAR. */
+  | { readonly kind: 'car'; readonly bytes: Uint8Array }
+  /** My part of the first sync lies in the CAR bytes before this. */
+  | { readonly kind: 'done' }
+  /** So many bytes of your CAR, counted from its beginning, are stored here. */
+  | { readonly kind: 'stored'; readonly bytes: number }
+  /** I end the session, since something is wrong. */
+  | { readonly kind: 'abort'; readonly reason: AbortReason; readonly text: string }
+  /** I end the session in order; everything that I sent lies before this. */
+  | { readonly kind: 'bye' };
+
+const TAG_HELLO = 1;
+const TAG_KNOWN = 2;
+const TAG_UNKNOWN = 3;
+const TAG_HAVE = 4;
+const TAG_EXPECT = 5;
+const TAG_CAR = 6;
+const TAG_DONE = 7;
+const TAG_STORED = 8;
+const TAG_ABORT = 9;
+const TAG_BYE = 10;
+
+/** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
+export function encodeMessage(message: Message): Uint8Array {
+  switch (message.kind) {
+    case 'hello': {
+      const heads = packCids(message.heads);
+      return frameOf(TAG_HELLO, [
+        message.version,
+        heads.digests,
+        heads.others,
+        message.headsTruncated,
+        message.blockCount,
+        message.windowBytes,
+        message.maxFrameBytes,
+        message.replicaId,
+      ]);
+    }
+    case 'known':
+      return Uint8Array.of(TAG_KNOWN);
+    case 'unknown':
+      return Uint8Array.of(TAG_UNKNOWN);
+    case 'have':
+      return frameOf(TAG_HAVE, [message.list.digests, message.list.others, message.last]);
+    case 'expect':
+      return frameOf(TAG_EXPECT, [message.blocks, message.bytes]);
+    case 'car':
+      return tagged(TAG_CAR, message.bytes);
+    case 'done':
+      return Uint8Array.of(TAG_DONE);
+    case 'stored':
+      return frameOf(TAG_STORED, [message.bytes]);
+    case 'abort':
+      return frameOf(TAG_ABORT, [message.reason, message.text.slice(0, MAX_ABORT_TEXT)]);
+    case 'bye':
+      return Uint8Array.of(TAG_BYE);
+  }
+}
+
+/**
+ * Reads one frame. CAR bytes are a view of the frame.
+ * @throws ProtocolError `malformed-frame`, `limit-exceeded` or `unsupported-version`
+ */
+export function decodeMessage(frame: Uint8Array): Message {
+  const payload = frame.subarray(1);
+  switch (frame[0] ?? 0) {
+    case TAG_HELLO:
+      return decodeHello(fieldsOf(payload));
+    case TAG_KNOWN:
+      return bare('known', payload);
+    case TAG_UNKNOWN:
+      return bare('unknown', payload);
+    case TAG_HAVE: {
+      const [digests, others, last] = exactly(3, fieldsOf(payload));
+      return { kind: 'have', list: parseCidList(digests, others), last: flag(last) };
+    }
+    case TAG_EXPECT: {
+      const [blocks, bytes] = exactly(2, fieldsOf(payload));
+      return { kind: 'expect', blocks: count(blocks), bytes: count(bytes) };
+    }
+    case TAG_CAR:
+      if (payload.length === 0) throw malformed('CAR bytes without bytes');
+      return { kind: 'car', bytes: payload };
+    case TAG_DONE:
+      return bare('done', payload);
+    case TAG_STORED:
+      return { kind: 'stored', bytes: count(exactly(1, fieldsOf(payload))[0]) };
+    case TAG_ABORT: {
+      const [reason, text] = exactly(2, fieldsOf(payload));
+      return { kind: 'abort', reason: abortReason(reason), text: abortText(text) };
+    }
+    case TAG_BYE:
+      return bare('bye', payload);
+    default:
+      throw malformed(frame.length === 0 ? 'an empty frame' : `unknown tag ${frame[0]}`);
+  }
+}
+
+/** The frame of a `car` message whose bytes lie in parts, `length` in all: copied once, not twice. */
+export function encodeCarFrame(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const frame = new Uint8Array(1 + length);
+  frame[0] = TAG_CAR;
+  let at = 1;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+
+// --- writing ---
+
+function frameOf(tag: number, fields: readonly unknown[]): Uint8Array {
+  return tagged(tag, encodeCbor(fields));
+}
+
+function tagged(tag: number, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(1 + payload.length);
+  frame[0] = tag;
+  frame.set(payload, 1);
+  return frame;
+}
+
+// --- reading ---
+
+/** The version stands first and is looked at first: later versions may have other fields. */
+function decodeHello(fields: readonly unknown[]): Hello {
+  const version = count(fields[0]);
+  if (version !== PROTOCOL_VERSION) {
+    throw new ProtocolError(
+      'unsupported-version',
+      `the other side speaks version ${version}, this side speaks ${PROTOCOL_VERSION}`,
+    );
+  }
+  const [, digests, others, truncated, blockCount, windowBytes, maxFrameBytes, replicaId] = exactly(
+    8,
+    fields,
+  );
+  const heads = parseCidList(digests, others);
+  if (countOf(heads) > MAX_HELLO_HEADS) {
+    throw new ProtocolError('limit-exceeded', `hello: more than ${MAX_HELLO_HEADS} heads`);
+  }
+  if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
+    throw malformed('hello: its replica id is no short byte string');
+  }
+  const hello: Hello = {
+    kind: 'hello',
+    version,
+    heads: unpackCids(heads),
+    headsTruncated: flag(truncated),
+    blockCount: count(blockCount),
+    windowBytes: count(windowBytes),
+    maxFrameBytes: count(maxFrameBytes),
+    replicaId,
+  };
+  if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
+    throw new ProtocolError(
+      'limit-exceeded',
+      `hello: a window of ${hello.windowBytes} or frames of ${hello.maxFrameBytes} bytes are too small`,
+    );
+  }
+  return hello;
+}
+
+function fieldsOf(payload: Uint8Array): unknown[] {
+  let fields: unknown;
+  try {
+    fields = decodeCbor(payload);
+  } catch (cause) {
+    throw new ProtocolError('malformed-frame', 'the fields of a message are no dag-cbor', {
+      cause,
+    });
+  }
+  if (!Array.isArray(fields)) throw malformed('the fields of a message are no array');
+  return fields;
+}
+
+function exactly(length: number, fields: readonly unknown[]): readonly unknown[] {
+  if (fields.length !== length) {
+    throw malformed(`a message of ${fields.length} fields instead of ${length}`);
+  }
+  return fields;
+}
+
+function bare<K extends 'known' | 'unknown' | 'done' | 'bye'>(
+  kind: K,
+  payload: Uint8Array,
+): { kind: K } {
+  if (payload.length > 0) throw malformed(`${kind}: bytes after its tag`);
+  return { kind };
+}
+
+function count(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw malformed('a count or size is no whole number');
+  }
+  return value;
+}
+
+function flag(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw malformed('a flag is neither true nor false');
+  return value;
+}
+
+function abortReason(value: unknown): AbortReason {
+  const reason = ABORT_REASONS.find((known) => known === value);
+  if (reason === undefined) throw malformed('abort: an unknown reason');
+  return reason;
+}
+
+function abortText(value: unknown): string {
+  if (typeof value !== 'string' || value.length > MAX_ABORT_TEXT) {
+    throw malformed('abort: its text is no short string');
+  }
+  return value;
+}
+
+function malformed(text: string): ProtocolError {
+  return new ProtocolError('malformed-frame', text);
+}

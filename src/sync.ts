@@ -1,0 +1,344 @@
+import { ConnectionError, SignalError } from './errors.ts';
+import type { Channel } from './protocol/channel.ts';
+import type { Replica } from './protocol/replica.ts';
+import { Session, type SessionState, type SyncProgress } from './protocol/session.ts';
+import {
+  decodeSignal,
+  encodeSignal,
+  signalId,
+  type DecodedSignal,
+  type SignalFormat,
+} from './transports/signal.ts';
+import { WebRtcLink, type WebRtcOptions } from './transports/webrtc.ts';
+
+export interface SyncOptions extends Omit<WebRtcOptions, 'initiator'> {
+  /** How long the other side may take for its first message, once connected. Default 30,000. */
+  readonly helloTimeoutMs?: number;
+}
+
+export interface OfferOptions {
+  /**
+   * `short` (the default): about 130 characters. `original`: base64 of the signal's JSON, the form of
+   * the systems before this one.
+   */
+  readonly format?: SignalFormat;
+}
+
+export type SyncStatus =
+  /** Nothing asked of it yet. */
+  | { readonly state: 'new' }
+  /** An offer is out, or being made: `connect` with the answer to it. */
+  | { readonly state: 'offering' }
+  /** An answer is out, or being made: the other side connects with it. */
+  | { readonly state: 'accepting' }
+  /** Both sides know of each other; the connection is being made. */
+  | { readonly state: 'connecting' }
+  /** Connected; each side gets what it lacks. */
+  | { readonly state: 'syncing'; readonly progress: SyncProgress }
+  /** Both hold what the other had; writes travel as they happen. */
+  | { readonly state: 'live' }
+  /** Over: in order without an error. */
+  | { readonly state: 'closed'; readonly error?: Error };
+
+/**
+ * All that WebRTC takes in one message: the original form cannot cut its CARs into smaller ones. Our
+ * own form cuts its frames at 64 KiB whatever this allows.
+ */
+const MAX_FRAME_BYTES = 262_144;
+
+/** What each replica in this process has offered and accepted: signals serve once. */
+const usedSignals = new WeakMap<Replica, { offered: Set<string>; accepted: Set<string> }>();
+
+/**
+ * Joins a ledger to one peer over WebRTC, introduced by two strings: one side makes an `offer`, the
+ * other `accept`s it, which gives an answer, and the first `connect`s with that. From then on both
+ * have what either has, now and as it is written, until one of them closes.
+ *
+ * A Sync serves one connection; make a new one for the next. Whatever ends it is in its last status;
+ * the ledger stays whole.
+ */
+export class Sync {
+  readonly #replica: Replica;
+  readonly #options: SyncOptions;
+  readonly #listeners = new Set<(status: SyncStatus) => void>();
+  readonly #connected: Promise<Session>;
+  #settleConnected: { resolve: (session: Session) => void; reject: (error: Error) => void };
+  #status: SyncStatus = { state: 'new' };
+  #link: WebRtcLink | undefined;
+  #session: Session | undefined;
+  /** The offer that this side made, to know it when it comes back. */
+  #offerId: string | undefined;
+
+  /** @param source a ledger, or a Replica of your own */
+  constructor(source: Replica | { readonly replica: Replica }, options: SyncOptions = {}) {
+    this.#replica = 'replica' in source ? source.replica : source;
+    this.#options = options;
+    this.#settleConnected = { resolve: () => {}, reject: () => {} };
+    this.#connected = new Promise((resolve, reject) => {
+      this.#settleConnected = { resolve, reject };
+    });
+    // Whoever asks for it hears of a failure; nobody has to ask, the status tells it too.
+    this.#connected.catch(() => {});
+  }
+
+  get status(): SyncStatus {
+    return this.#status;
+  }
+
+  /** Calls the listener with each new status, progress included; returns the function that ends this. */
+  subscribe(listener: (status: SyncStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // --- the handshake ---
+
+  /**
+   * Makes the string that the other side accepts.
+   * @throws SignalError `wrong-state` when this Sync was used before
+   * @throws ConnectionError `no-webrtc`, `connect-timeout`, `closed`
+   */
+  async offer(options: OfferOptions = {}): Promise<string> {
+    this.#expectNew('offer');
+    this.#setStatus({ state: 'offering' });
+    const link = this.#openLink(true);
+    const signal = await this.#orClose(link.localSignal());
+    this.#offerId = signalId(signal.sdp);
+    this.#used.offered.add(this.#offerId);
+    return encodeSignal(signal, options.format ?? 'short');
+  }
+
+  /**
+   * Takes the other side's offer and makes the answer that it connects with.
+   * @throws SignalError `not-a-signal`, `truncated`, `expected-offer`, `own-offer`, `already-used`,
+   *   `wrong-state`; this Sync can then be used as before
+   * @throws ConnectionError like `offer`
+   */
+  async accept(offer: string): Promise<string> {
+    const signal = readSignal(offer);
+    if (signal.type !== 'offer') {
+      throw new SignalError('expected-offer', 'this is an answer: give it to connect');
+    }
+    const id = signalId(signal.sdp);
+    if (this.#used.offered.has(id)) {
+      throw new SignalError('own-offer', 'this is your own offer: the other side accepts it');
+    }
+    if (this.#used.accepted.has(id)) {
+      throw new SignalError('already-used', 'this offer was accepted before: ask for a new one');
+    }
+    this.#expectNew('accept');
+    this.#used.accepted.add(id);
+    try {
+      this.#setStatus({ state: 'accepting' });
+      const link = this.#openLink(false, signal);
+      link.acceptSignal(signal);
+      const answer = await this.#orClose(link.localSignal());
+      return encodeSignal(answer, signal.form);
+    } catch (error) {
+      // Nobody got an answer: the offer still waits for one.
+      this.#used.accepted.delete(id);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes the answer to this side's offer. The connection comes about meanwhile: see `connected`.
+   * @throws SignalError `not-a-signal`, `truncated`, `expected-answer`, `own-offer`, `already-used`,
+   *   `wrong-state`; this Sync can then be used as before
+   */
+  connect(answer: string): void {
+    const signal = readSignal(answer);
+    if (signal.type !== 'answer') {
+      if (this.#used.offered.has(signalId(signal.sdp))) {
+        throw new SignalError('own-offer', 'this is your own offer: the other side accepts it');
+      }
+      throw new SignalError('expected-answer', 'this is an offer: give it to accept');
+    }
+    if (this.#status.state === 'closed') {
+      throw new SignalError('wrong-state', 'this Sync has ended: make a new one, and a new offer');
+    }
+    if (this.#offerId !== undefined && this.#status.state !== 'offering') {
+      throw new SignalError('already-used', 'this offer has been answered: make a new Sync');
+    }
+    if (this.#offerId === undefined || this.#link === undefined) {
+      throw new SignalError('wrong-state', 'there is no offer to answer: call offer first');
+    }
+    this.#setStatus({ state: 'connecting' });
+    this.#awaitChannel(this.#link, signal);
+    this.#link.acceptSignal(signal);
+  }
+
+  // --- the connection ---
+
+  /**
+   * Resolves when the connection stands.
+   * @throws ConnectionError `connect-timeout`, `connect-failed`, `closed`
+   */
+  async connected(): Promise<void> {
+    await this.#connected;
+  }
+
+  /**
+   * Resolves when the other side has stored all that this side holds now. A peer of the original form
+   * acknowledges nothing: there it means that all was sent.
+   * @throws what ended the Sync, when it ends before
+   */
+  async synced(): Promise<void> {
+    const session = await this.#connected;
+    await session.synced();
+  }
+
+  /**
+   * Resolves when the first sync is complete, both ways.
+   * @throws what ended the Sync, when it ends before
+   */
+  async backlog(): Promise<{ ok: true }> {
+    const session = await this.#connected;
+    await session.firstSync();
+    return { ok: true };
+  }
+
+  /** Delivers what was written before, then ends in order. Resolves when nothing is left open. */
+  async close(): Promise<void> {
+    if (this.#session === undefined) this.destroy();
+    else await this.#session.close();
+  }
+
+  /** Ends at once. */
+  destroy(): void {
+    this.#session?.destroy();
+    this.#end();
+  }
+
+  // --- inside ---
+
+  get #used(): { offered: Set<string>; accepted: Set<string> } {
+    let used = usedSignals.get(this.#replica);
+    if (used === undefined) {
+      used = { offered: new Set(), accepted: new Set() };
+      usedSignals.set(this.#replica, used);
+    }
+    return used;
+  }
+
+  #expectNew(verb: string): void {
+    if (this.#status.state === 'new') return;
+    throw new SignalError(
+      'wrong-state',
+      `${verb} comes first, and once: this Sync is ${this.#status.state}; make a new one`,
+    );
+  }
+
+  #openLink(initiator: boolean, remote?: DecodedSignal): WebRtcLink {
+    // A listener may have ended this Sync when it heard of the new status.
+    if (this.#status.state === 'closed') throw syncClosed();
+    const { helloTimeoutMs: _, ...options } = this.#options;
+    const link = new WebRtcLink({ maxFrameBytes: MAX_FRAME_BYTES, ...options, initiator });
+    this.#link = link;
+    if (remote === undefined) {
+      // The offering side may fail before anybody answers: by its timeout.
+      link.connected.catch((error: unknown) => this.#end(asError(error)));
+    } else {
+      this.#awaitChannel(link, remote);
+    }
+    return link;
+  }
+
+  #awaitChannel(link: WebRtcLink, remote: DecodedSignal): void {
+    link.connected
+      .then((channel) => this.#converse(channel, remote))
+      .catch((error: unknown) => this.#end(asError(error)));
+  }
+
+  #converse(channel: Channel, remote: DecodedSignal): void {
+    if (this.#status.state === 'closed') {
+      channel.destroy();
+      return;
+    }
+    const { helloTimeoutMs } = this.#options;
+    const session = new Session(channel, this.#replica, {
+      // A peer that is not one of ours may speak the original form, and could not bear our hello.
+      greet: remote.marked ? 'first' : 'after-peer',
+      ...(helloTimeoutMs === undefined ? {} : { helloTimeoutMs }),
+    });
+    this.#session = session;
+    session.subscribe((state) => this.#onSession(state));
+    session.run().then(
+      () => this.#end(),
+      (error: unknown) => this.#end(asError(error)),
+    );
+    this.#settleConnected.resolve(session);
+  }
+
+  #onSession(state: SessionState): void {
+    switch (state.kind) {
+      case 'greeting':
+      case 'comparing':
+        this.#setStatus({ state: 'syncing', progress: NO_PROGRESS });
+        return;
+      case 'syncing':
+        this.#setStatus({ state: 'syncing', progress: state.progress });
+        return;
+      case 'live':
+        this.#setStatus({ state: 'live' });
+        return;
+      case 'ended':
+        // The last status comes when the channel is closed too: from `run`.
+        return;
+    }
+  }
+
+  async #orClose<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step;
+    } catch (error) {
+      this.#end(asError(error));
+      throw error;
+    }
+  }
+
+  #end(error?: Error): void {
+    if (this.#status.state === 'closed') return;
+    this.#setStatus(error === undefined ? { state: 'closed' } : { state: 'closed', error });
+    this.#settleConnected.reject(error ?? syncClosed());
+    this.#link?.destroy();
+  }
+
+  #setStatus(status: SyncStatus): void {
+    if (this.#status.state === 'closed') return;
+    this.#status = status;
+    for (const listener of this.#listeners) {
+      // A listener may have ended this Sync: the others have heard of that, and it was the last.
+      if (this.#status !== status) return;
+      try {
+        listener(status);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+const NOTHING = { blocks: 0, bytes: 0 };
+const NO_PROGRESS: SyncProgress = {
+  sent: NOTHING,
+  toSend: NOTHING,
+  received: NOTHING,
+  toReceive: NOTHING,
+};
+
+/** @throws SignalError, also for what is no text: it comes from a person's hands */
+function readSignal(text: unknown): DecodedSignal {
+  if (typeof text === 'string') return decodeSignal(text);
+  throw new SignalError('not-a-signal', `a ${typeof text} is no signal: paste the text of one`);
+}
+
+function syncClosed(): ConnectionError {
+  return new ConnectionError('closed', 'this Sync was closed');
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

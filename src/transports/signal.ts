@@ -1,0 +1,202 @@
+/**
+ * Offers and answers as text that people paste into messengers.
+ *
+ * Two forms. Short: the marker `ember`, then base58btc of the packed description and a CRC-16.
+ * Letters and digits only, so that no messenger styles, links or breaks it. Original: base64 of
+ * `{"type","sdp"}`, as the systems before this one write it, with the key `"emberlink":1` added:
+ * simple-peer ignores it, and our own side knows by it that the other speaks our protocol.
+ *
+ * Reading repairs what happens on the way by one rule: only the characters of the alphabet count
+ * and everything else (line breaks, quotes, `>`, brackets, zero-width characters, a URL around it)
+ * separates pieces, which are joined again from one that looks like a beginning until they decode.
+ */
+import { base58btc } from 'multiformats/bases/base58';
+import { SignalError } from '../errors.ts';
+import { packSdp, unpackSdp, type Signal } from './short-sdp.ts';
+
+export type { Signal } from './short-sdp.ts';
+
+export type SignalFormat = 'short' | 'original';
+
+export interface DecodedSignal extends Signal {
+  readonly form: SignalFormat;
+  /** True when emberlink made it: its side speaks our protocol, not only the original one. */
+  readonly marked: boolean;
+}
+
+/** The longest text, in UTF-16 units, that `decodeSignal` looks at. */
+export const MAX_SIGNAL_TEXT: number = 64 * 1024;
+
+const SHORT_MARKER = 'ember';
+/** `{"` in base64: how every original signal begins. */
+const ORIGINAL_MARKER = 'eyJ';
+/** What follows the marker when all fields of the short form have their maximum. */
+const MAX_SHORT_BODY = 1600;
+/** With fewer characters than this a marker proves nothing: "embers" is an English word. */
+const MIN_RECOGNISABLE = 8;
+const MAX_BEGINNINGS = 8;
+const MAX_SHORT_PIECES = 32;
+const MAX_ORIGINAL_PIECES = 256;
+
+/** Always decodable by the other side: what the short form cannot express is written in full. */
+export function encodeSignal(signal: Signal, format: SignalFormat): string {
+  const packed = format === 'short' ? packSdp(signal) : undefined;
+  if (packed !== undefined) {
+    const checksum = crc16(packed);
+    const body = Uint8Array.of(...packed, checksum >> 8, checksum & 255);
+    return SHORT_MARKER + base58btc.baseEncode(body);
+  }
+  const { type, sdp } = signal;
+  return btoa(JSON.stringify({ type, sdp, emberlink: 1 }));
+}
+
+/**
+ * Finds the signal in a pasted text.
+ * @throws SignalError `truncated` for a signal that was cut off or damaged, `not-a-signal` for
+ *   anything else, empty or longer than 64 KiB texts included
+ */
+export function decodeSignal(text: string): DecodedSignal {
+  if (text.length > MAX_SIGNAL_TEXT) {
+    throw new SignalError(
+      'not-a-signal',
+      `a text of ${text.length} characters is no signal: at most ${MAX_SIGNAL_TEXT}`,
+    );
+  }
+  const plain = text.replace(/%2b/gi, '+').replace(/%2f/gi, '/');
+  const short = search(shortCandidates(plain), decodeShort);
+  if (short.signal !== undefined) return short.signal;
+  const original = search(originalCandidates(plain), decodeOriginal);
+  if (original.signal !== undefined) return original.signal;
+  if (short.damaged || original.damaged) {
+    throw new SignalError('truncated', 'the signal is incomplete: copy it again, from end to end');
+  }
+  throw new SignalError('not-a-signal', 'the text has no offer and no answer in it');
+}
+
+/**
+ * Tells one connection attempt from another by its ICE username and DTLS fingerprint.
+ * @throws SignalError `not-a-signal` when the SDP has none
+ */
+export function signalId(sdp: string): string {
+  const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1];
+  const fingerprint = /^a=fingerprint:(\S+ \S+)/m.exec(sdp)?.[1];
+  if (ufrag === undefined || fingerprint === undefined) {
+    throw new SignalError('not-a-signal', 'a description without ICE username or fingerprint');
+  }
+  return `${ufrag} ${fingerprint.toLowerCase()}`;
+}
+
+// --- search ---
+
+type Attempt = DecodedSignal | 'damaged' | 'foreign';
+
+function search(
+  candidates: Iterable<string>,
+  decode: (candidate: string) => Attempt,
+): { signal?: DecodedSignal; damaged: boolean } {
+  let damaged = false;
+  for (const candidate of candidates) {
+    const attempt = decode(candidate);
+    if (typeof attempt !== 'string') return { signal: attempt, damaged };
+    if (attempt === 'damaged') damaged = true;
+  }
+  return { damaged };
+}
+
+function* shortCandidates(text: string): Iterable<string> {
+  const pieces = text.match(/[A-Za-z0-9]+/g) ?? [];
+  const isBase58 = (piece: string): boolean => /^[1-9A-HJ-NP-Za-km-z]+$/.test(piece);
+  yield* joinedFrom(pieces, SHORT_MARKER, isBase58, MAX_SHORT_PIECES, MAX_SHORT_BODY);
+  // Broken within the marker itself.
+  const whole = pieces.join('');
+  if (whole.startsWith(SHORT_MARKER) && whole.length <= MAX_SHORT_BODY) yield whole;
+}
+
+function* originalCandidates(text: string): Iterable<string> {
+  const pieces = text.match(/[A-Za-z0-9+/_-]+/g) ?? [];
+  const any = (): boolean => true;
+  yield* joinedFrom(pieces, ORIGINAL_MARKER, any, MAX_ORIGINAL_PIECES, MAX_SIGNAL_TEXT);
+  const whole = pieces.join('');
+  if (whole.startsWith(ORIGINAL_MARKER)) yield whole;
+}
+
+/** From each piece that begins with the marker: the piece, then with the next one joined, and so on. */
+function* joinedFrom(
+  pieces: readonly string[],
+  marker: string,
+  belongs: (piece: string) => boolean,
+  maxPieces: number,
+  maxLength: number,
+): Iterable<string> {
+  let beginnings = 0;
+  for (let start = 0; start < pieces.length; start++) {
+    const first = pieces[start]!.replace(/^[_/+-]+/, '');
+    if (!first.startsWith(marker) || !belongs(first)) continue;
+    if (++beginnings > MAX_BEGINNINGS) return;
+    let joined = first;
+    yield joined;
+    for (let next = start + 1; next < Math.min(pieces.length, start + maxPieces); next++) {
+      const piece = pieces[next]!;
+      if (!belongs(piece) || joined.length + piece.length > maxLength) break;
+      joined += piece;
+      yield joined;
+    }
+  }
+}
+
+// --- the two forms ---
+
+function decodeShort(token: string): Attempt {
+  const body = token.slice(SHORT_MARKER.length);
+  if (body.length < MIN_RECOGNISABLE) return 'foreign';
+  if (body.length > MAX_SHORT_BODY || !/^[1-9A-HJ-NP-Za-km-z]+$/.test(body)) return 'damaged';
+  const bytes = base58btc.baseDecode(body);
+  if (bytes.length < 3) return 'damaged';
+  const packed = bytes.subarray(0, -2);
+  const checksum = (bytes.at(-2)! << 8) | bytes.at(-1)!;
+  if (crc16(packed) !== checksum) return 'damaged';
+  return { ...unpackSdp(packed), form: 'short', marked: true };
+}
+
+function decodeOriginal(token: string): Attempt {
+  const base64 = token.replaceAll('-', '+').replaceAll('_', '/');
+  // One character alone holds no byte: a cut one. The bytes before it tell what it was.
+  const json = latin1(base64.length % 4 === 1 ? base64.slice(0, -1) : base64);
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    const beginning = /^\{"(?:type|sdp|emberlink)/.test(json);
+    return beginning ? 'damaged' : 'foreign';
+  }
+  if (typeof value !== 'object' || value === null) return 'foreign';
+  const { type, sdp, emberlink } = value as Record<string, unknown>;
+  if ((type !== 'offer' && type !== 'answer') || typeof sdp !== 'string') return 'foreign';
+  if (!describesDataChannel(sdp)) return 'foreign';
+  return { type, sdp, form: 'original', marked: emberlink === 1 };
+}
+
+function latin1(base64: string): string {
+  return atob(base64.padEnd(Math.ceil(base64.length / 4) * 4, '='));
+}
+
+/** One section, and that a data channel: a signal must not ask for cameras or several transports. */
+function describesDataChannel(sdp: string): boolean {
+  const media = sdp.match(/^m=.*$/gm) ?? [];
+  if (media.length !== 1 || !media[0]!.startsWith('m=application ')) return false;
+  return ['ice-ufrag', 'ice-pwd', 'fingerprint'].every((name) =>
+    new RegExp(`^a=${name}:\\S`, 'm').test(sdp),
+  );
+}
+
+/** CRC-16/CCITT-FALSE. */
+function crc16(bytes: Uint8Array): number {
+  let crc = 0xffff;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) {
+      crc = (crc & 0x8000) === 0 ? (crc << 1) & 0xffff : ((crc << 1) ^ 0x1021) & 0xffff;
+    }
+  }
+  return crc;
+}

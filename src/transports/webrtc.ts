@@ -1,0 +1,621 @@
+/**
+ * A Channel to one peer over WebRTC. simple-peer makes the connection (it enters only here); frames
+ * go by a pump of our own straight to its data channel, because its stream is three to five times
+ * slower and its `send` does not look at the buffer.
+ *
+ * Invariants:
+ * 1. The data channel's buffer stays under BUFFER_HIGH_BYTES plus one frame. Beyond about 16 MiB
+ *    Node's WebRTC drops messages without a word, and Chromium throws.
+ * 2. Frames leave in the order of `send`; those beyond the mark wait in a queue of the channel.
+ * 3. Every end of a peer, whatever simple-peer calls it, is one of: `closed()` after either side
+ *    closed or destroyed, or `closed(error)` with a ConnectionError or ProtocolError.
+ */
+import SimplePeer from 'simple-peer';
+import { ConnectionError, ProtocolError, SignalError } from '../errors.ts';
+import type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+import { Farewell } from './farewell.ts';
+import { channelClosed, checkFrameSize, frameBytes, Inbox } from './inbox.ts';
+import { patientPeerConnection } from './patient.ts';
+import type { Signal } from './signal.ts';
+
+/** The part of a WebRTC package for Node, or of a browser's globals, that is needed. */
+export interface WebRtcImplementation {
+  RTCPeerConnection: typeof RTCPeerConnection;
+  RTCSessionDescription: typeof RTCSessionDescription;
+  RTCIceCandidate: typeof RTCIceCandidate;
+}
+
+export interface WebRtcOptions {
+  /** True for the side that makes the offer. */
+  initiator: boolean;
+  /** STUN and TURN servers. Default: simple-peer's public STUN servers. */
+  iceServers?: RTCIceServer[];
+  /** Default: the browser's; in Node the package installed as `wrtc`. */
+  wrtc?: WebRtcImplementation;
+  /** simple-peer or a class like it. */
+  PeerClass?: SimplePeer.SimplePeer;
+  /** From the construction of the link until it must be connected. Default 600,000. */
+  connectTimeoutMs?: number;
+  /** The largest frame to send. Default 65,536; never more than the other side takes. */
+  maxFrameBytes?: number;
+}
+
+/** The largest frame taken from the other side, in bytes: the largest that WebRTC peers send. */
+export const MAX_RECEIVED_FRAME_BYTES = 262_144;
+
+const DEFAULT_MAX_FRAME_BYTES = 65_536;
+const DEFAULT_CONNECT_TIMEOUT_MS = 600_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const BUFFER_HIGH_BYTES = 1024 * 1024;
+const BUFFER_LOW_BYTES = 256 * 1024;
+const POLL_INTERVAL_MS = 2;
+/** For what the other side has not confirmed when we close; a vanished peer must not hold us. */
+const CLOSE_TIMEOUT_MS = 10_000;
+/** See `#linger`. The timeout for a lost packet is 0.4 s at least, and doubles when it is lost again. */
+const LINGER_POLL_MS = 25;
+const LINGER_QUIET_MS = 1300;
+const LINGER_QUIET_ROUND_TRIPS = 4;
+const LINGER_NOISE_BYTES = 500;
+const LINGER_MAX_MS = 60_000;
+
+/** What simple-peer keeps to itself and we cannot do without. */
+interface PeerInternals {
+  readonly _pc: RTCPeerConnection | null;
+  readonly _channel: RTCDataChannel | null;
+  /** Never cleared by simple-peer: it would hold a Node process for 5 seconds. */
+  readonly _iceCompleteTimer: ReturnType<typeof setTimeout> | null;
+}
+
+type Peer = SimplePeer.Instance & PeerInternals;
+
+type LinkState =
+  /** `peer` is missing while the WebRTC package is being loaded. */
+  | { readonly phase: 'connecting'; readonly peer?: Peer }
+  | { readonly phase: 'connected'; readonly channel: WebRtcChannel }
+  | { readonly phase: 'ended' };
+
+/** One attempt to connect to one peer: a local signal, a remote signal, then a Channel. */
+export class WebRtcLink {
+  /** Rejects with a ConnectionError when the attempt fails, times out or is destroyed. */
+  readonly connected: Promise<Channel>;
+
+  readonly #options: WebRtcOptions;
+  readonly #timeoutMs: number;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #localSignal: Promise<Signal>;
+  #resolveConnected!: (channel: Channel) => void;
+  #rejectConnected!: (error: Error) => void;
+  #resolveSignal!: (signal: Signal) => void;
+  #rejectSignal!: (error: Error) => void;
+  #state: LinkState = { phase: 'connecting' };
+  #remoteSignal: Signal | undefined;
+  #lastIceError = '';
+
+  constructor(options: WebRtcOptions) {
+    this.#options = options;
+    this.#timeoutMs = Math.min(
+      options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+      MAX_TIMER_MS,
+    );
+    this.connected = new Promise((resolve, reject) => {
+      this.#resolveConnected = resolve;
+      this.#rejectConnected = reject;
+    });
+    this.#localSignal = new Promise((resolve, reject) => {
+      this.#resolveSignal = resolve;
+      this.#rejectSignal = reject;
+    });
+    // Whoever waits for them hears of a failure; whoever does not need not.
+    this.connected.catch(() => undefined);
+    this.#localSignal.catch(() => undefined);
+    this.#timer = setTimeout(() => this.#timedOut(), this.#timeoutMs);
+    this.#begin().catch((cause: unknown) => this.#fail(asConnectionError(cause)));
+  }
+
+  /**
+   * The offer, or the answer to the accepted offer, with all candidates in it.
+   * @throws ConnectionError when the link ends before
+   */
+  localSignal(): Promise<Signal> {
+    return this.#localSignal;
+  }
+
+  /**
+   * Takes the other side's offer or answer, once.
+   * @throws SignalError `expected-answer` or `expected-offer` for the wrong kind, `already-used`
+   *   for a second one
+   * @throws ConnectionError `closed` after the link ended
+   */
+  acceptSignal(signal: Signal): void {
+    if (this.#state.phase === 'ended') throw linkClosed();
+    const expected = this.#options.initiator ? 'answer' : 'offer';
+    if (signal.type !== expected) {
+      throw new SignalError(
+        `expected-${expected}`,
+        `this link needs an ${expected}, not an ${signal.type}`,
+      );
+    }
+    if (this.#remoteSignal !== undefined) {
+      throw new SignalError('already-used', `this link has its ${expected}`);
+    }
+    this.#remoteSignal = signal;
+    if (this.#state.phase === 'connecting' && this.#state.peer !== undefined) {
+      this.#state.peer.signal({ type: signal.type, sdp: signal.sdp });
+    }
+  }
+
+  /** Ends the attempt, or the channel when there is one. */
+  destroy(error?: Error): void {
+    const state = this.#state;
+    switch (state.phase) {
+      case 'connecting':
+        this.#fail(error ?? linkClosed());
+        return;
+      case 'connected':
+        state.channel.destroy(error);
+        return;
+      case 'ended':
+        return;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const wrtc = this.#options.wrtc ?? globalWebRtc() ?? (await loadWebRtc());
+    if (this.#state.phase !== 'connecting') return;
+    const PeerClass = this.#options.PeerClass ?? SimplePeer;
+    const { iceServers } = this.#options;
+    const peer = new PeerClass({
+      initiator: this.#options.initiator,
+      trickle: false,
+      // The offering side then begins the DTLS handshake. Else whoever accepted the offer begins one,
+      // and of two who did, the one who is not answered gets in the other's way.
+      sdpTransform: (sdp: string) =>
+        this.#options.initiator ? sdp : sdp.replace('a=setup:active', 'a=setup:passive'),
+      // Else messages merge, text becomes bytes and empty messages vanish.
+      objectMode: true,
+      wrtc: {
+        RTCPeerConnection: patientPeerConnection(wrtc.RTCPeerConnection, this.#timeoutMs),
+        RTCSessionDescription: wrtc.RTCSessionDescription,
+        RTCIceCandidate: wrtc.RTCIceCandidate,
+      },
+      ...(iceServers === undefined ? {} : { config: { iceServers } }),
+    }) as Peer;
+    this.#state = { phase: 'connecting', peer };
+    // Without a connection simple-peer reports its failure presently.
+    const farewell = peer._pc ? new Farewell(peer._pc) : undefined;
+    this.#listen(peer, farewell);
+    const remote = this.#remoteSignal;
+    if (remote !== undefined) peer.signal({ type: remote.type, sdp: remote.sdp });
+  }
+
+  #listen(peer: Peer, farewell: Farewell | undefined): void {
+    peer._pc?.addEventListener('icecandidateerror', (event) => {
+      const { url, errorCode, errorText } = event;
+      this.#lastIceError = ` (${url}: ${errorCode} ${errorText})`;
+    });
+    peer.on('signal', (signal) => {
+      if ('sdp' in signal && (signal.type === 'offer' || signal.type === 'answer')) {
+        this.#resolveSignal({ type: signal.type, sdp: signal.sdp ?? '' });
+      }
+    });
+    peer.on('connect', () => this.#connect(peer, farewell));
+    let failure: Error | undefined;
+    peer.on('error', (error) => {
+      failure = error;
+    });
+    peer.on('close', () => {
+      clearTimeout(peer._iceCompleteTimer ?? undefined);
+      const state = this.#state;
+      if (state.phase === 'connected') state.channel.peerClosed(failure);
+      else this.#fail(connectFailed(failure, this.#lastIceError));
+      this.#state = { phase: 'ended' };
+    });
+  }
+
+  #connect(peer: Peer, farewell: Farewell | undefined): void {
+    const data = peer._channel;
+    if (this.#state.phase !== 'connecting' || data === null || farewell === undefined) return;
+    clearTimeout(this.#timer);
+    const { maxFrameBytes = DEFAULT_MAX_FRAME_BYTES } = this.#options;
+    const channel = new WebRtcChannel(peer, data, farewell, maxFrameBytes);
+    this.#state = { phase: 'connected', channel };
+    this.#resolveConnected(channel);
+  }
+
+  #timedOut(): void {
+    this.#fail(
+      new ConnectionError(
+        'connect-timeout',
+        `no connection within ${this.#timeoutMs / 1000} s${this.#lastIceError}`,
+      ),
+    );
+  }
+
+  #fail(error: Error): void {
+    if (this.#state.phase !== 'connecting') return;
+    const { peer } = this.#state;
+    this.#state = { phase: 'ended' };
+    clearTimeout(this.#timer);
+    this.#rejectConnected(error);
+    this.#rejectSignal(error);
+    if (peer === undefined) return;
+    clearTimeout(peer._iceCompleteTimer ?? undefined);
+    peer.destroy();
+  }
+}
+
+// --- channel ---
+
+type ChannelState =
+  | 'open'
+  /** `close` was called and frames are waiting, here or in the data channel's buffer. */
+  | 'flushing'
+  /** All frames are with the system, which may not have sent them yet. */
+  | 'lingering'
+  /** The data channel closes: what is on its way is delivered first. */
+  | 'closing'
+  | 'closed';
+
+class WebRtcChannel implements Channel {
+  readonly maxFrameBytes: number;
+
+  readonly #peer: Peer;
+  readonly #data: RTCDataChannel;
+  readonly #farewell: Farewell;
+  readonly #inbox: Inbox = new Inbox((error) => this.destroy(error));
+  #state: ChannelState = 'open';
+  /** Frames from `#next` on wait for room in the data channel's buffer. */
+  #queue: Frame[] = [];
+  #next = 0;
+  #poll: ReturnType<typeof setInterval> | undefined;
+  #drainWaiters: (() => void)[] = [];
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
+  #lastBuffered = 0;
+  /** An upper bound of what the data channel's buffer holds, in bytes. */
+  #mostBuffered = 0;
+  #framesSent = 0;
+  #bytesSent = 0;
+  #error: Error | undefined;
+  readonly #closed: Promise<void>;
+  #resolveClosed!: () => void;
+
+  constructor(peer: Peer, data: RTCDataChannel, farewell: Farewell, maxFrameBytes: number) {
+    this.#peer = peer;
+    this.#data = data;
+    this.#farewell = farewell;
+    this.#closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    const peerLimit = peer._pc?.sctp?.maxMessageSize ?? DEFAULT_MAX_FRAME_BYTES;
+    this.maxFrameBytes = Math.min(maxFrameBytes, peerLimit, MAX_RECEIVED_FRAME_BYTES);
+    if (hasThreshold(data)) data.bufferedAmountLowThreshold = BUFFER_LOW_BYTES;
+    data.addEventListener('bufferedamountlow', () => this.#pump());
+    // Messages may have come before simple-peer said `connect`; later ones go past its stream.
+    for (let early = read(peer); early !== null; early = read(peer)) this.#received(early);
+    data.onmessage = (event: MessageEvent<unknown>) => this.#received(event.data);
+    farewell.begin();
+  }
+
+  get congested(): boolean {
+    return this.#next < this.#queue.length || this.#isFull();
+  }
+
+  start(handlers: ChannelHandlers): void {
+    this.#inbox.start(handlers);
+  }
+
+  send(frame: Frame): void {
+    if (this.#state !== 'open') throw channelClosed();
+    const bytes = frameBytes(frame);
+    checkFrameSize(bytes, this.maxFrameBytes);
+    this.#framesSent += 1;
+    this.#bytesSent += bytes;
+    this.#queue.push(frame);
+    this.#pump();
+  }
+
+  async drained(): Promise<void> {
+    if (this.#state === 'closed' || !this.congested) return;
+    await new Promise<void>((resolve) => {
+      this.#drainWaiters.push(resolve);
+      this.#pump();
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'flushing';
+      this.#extendCloseTimer();
+      this.#pump();
+    }
+    return this.#closed;
+  }
+
+  destroy(error?: Error): void {
+    if (this.#state === 'closed') return;
+    this.#error ??= error;
+    this.#end(this.#error);
+    this.#peer.destroy();
+  }
+
+  /** simple-peer has ended, by whichever side; `failure` is what it said. */
+  peerClosed(failure: Error | undefined): void {
+    const orderly = failure === undefined || isAbortByPeer(failure);
+    this.#end(
+      orderly
+        ? undefined
+        : new ConnectionError('peer-gone', `the peer is gone: ${failure.message}`, {
+            cause: failure,
+          }),
+    );
+  }
+
+  #received(data: unknown): void {
+    const frame = toFrame(data);
+    const bytes = frame === undefined ? Number.POSITIVE_INFINITY : frameBytes(frame);
+    if (frame !== undefined && bytes <= MAX_RECEIVED_FRAME_BYTES) {
+      this.#inbox.frame(frame);
+      this.#farewell.frameReceived();
+      return;
+    }
+    this.destroy(
+      new ProtocolError(
+        'frame-too-large',
+        `the peer sent a frame of more than ${MAX_RECEIVED_FRAME_BYTES} bytes`,
+      ),
+    );
+  }
+
+  #pump(): void {
+    if (this.#state !== 'open' && this.#state !== 'flushing') return;
+    const before = this.#next;
+    try {
+      while (this.#next < this.#queue.length && !this.#isFull()) {
+        // Cast: the types refuse bytes over shared memory, which the platform refuses as well.
+        const frame = this.#queue[this.#next]!;
+        this.#data.send(frame as Uint8Array<ArrayBuffer>);
+        this.#mostBuffered += frameBytes(frame);
+        this.#next += 1;
+      }
+    } catch (cause) {
+      this.destroy(new ConnectionError('closed', 'the data channel takes no more', { cause }));
+      return;
+    }
+    const sent = this.#next > before;
+    if (sent) this.#trimQueue();
+    this.#afterPump(sent);
+  }
+
+  #afterPump(sent: boolean): void {
+    if (!this.#mustLook()) {
+      this.#stopPolling();
+      return;
+    }
+    const waiting = this.#next < this.#queue.length;
+    const buffered = this.#look();
+    const progress = sent || buffered < this.#lastBuffered;
+    this.#lastBuffered = buffered;
+    if (!waiting && buffered <= BUFFER_LOW_BYTES) this.#wakeDrainWaiters();
+    if (this.#state === 'flushing') {
+      if (progress) this.#extendCloseTimer();
+      if (!waiting && buffered === 0) {
+        this.#closeData().catch((cause: unknown) => this.destroy(connectionLost(cause)));
+        return;
+      }
+    }
+    // The event tells of one crossing of the threshold only, so flushing to zero is polled for.
+    if (this.#mustLook() && (!hasThreshold(this.#data) || this.#state === 'flushing')) {
+      this.#poll ??= setInterval(() => this.#pump(), POLL_INTERVAL_MS);
+    } else {
+      this.#stopPolling();
+    }
+  }
+
+  /** Whether anything depends on how full the buffer is. */
+  #mustLook(): boolean {
+    const waiting = this.#next < this.#queue.length;
+    return waiting || this.#drainWaiters.length > 0 || this.#state === 'flushing';
+  }
+
+  /**
+   * Whether the buffer is filled to the mark. In Node to ask for it costs as much as to send a small
+   * frame, so it is asked only when what was sent since might fill it.
+   */
+  #isFull(): boolean {
+    return this.#mostBuffered >= BUFFER_HIGH_BYTES && this.#look() >= BUFFER_HIGH_BYTES;
+  }
+
+  #look(): number {
+    this.#mostBuffered = this.#data.bufferedAmount;
+    return this.#mostBuffered;
+  }
+
+  #trimQueue(): void {
+    if (this.#next === this.#queue.length) {
+      this.#queue = [];
+      this.#next = 0;
+    } else if (this.#next >= 1024) {
+      this.#queue = this.#queue.slice(this.#next);
+      this.#next = 0;
+    }
+  }
+
+  async #closeData(): Promise<void> {
+    this.#state = 'lingering';
+    this.#stopPolling();
+    this.#farewell.end(this.#framesSent);
+    await this.#linger();
+    if (this.#stateNow() !== 'lingering') return;
+    if (this.#farewell.isConfirmed) {
+      this.destroy();
+      return;
+    }
+    // Both sides then see the data channel closed, and simple-peer ends.
+    this.#state = 'closing';
+    this.#extendCloseTimer();
+    this.#data.close();
+  }
+
+  /**
+   * Waits until one of our own peers says that it has everything. Of a foreign one we can only guess
+   * it: when the connection has sent no more than the noise of its upkeep for longer than a lost
+   * packet would take to be sent again.
+   */
+  async #linger(): Promise<void> {
+    const farewell = this.#farewell;
+    const latest = performance.now() + LINGER_MAX_MS;
+    let sent = 0;
+    let quietSince = performance.now();
+    while (!farewell.isConfirmed && this.#state === 'lingering' && performance.now() < latest) {
+      await Promise.race([farewell.confirmed, pause(LINGER_POLL_MS)]);
+      const traffic = await readTraffic(this.#peer._pc);
+      // Confirmations of what comes in go out too, and are no sign of frames of ours.
+      const own = traffic.sent - traffic.received / 5;
+      if (own > sent + LINGER_NOISE_BYTES) {
+        sent = own;
+        quietSince = performance.now();
+        this.#extendCloseTimer();
+      }
+      const quiet = Math.max(LINGER_QUIET_MS, LINGER_QUIET_ROUND_TRIPS * traffic.roundTripMs);
+      // Fewer bytes on the wire than in the frames: the rest is waiting, however quiet it is.
+      const mayBeSent = traffic.sent === 0 || traffic.sent >= this.#bytesSent;
+      const isQuiet = performance.now() - quietSince >= quiet;
+      if (!farewell.peerTakesPart && mayBeSent && isQuiet) return;
+    }
+  }
+
+  /** The state after an await, when the compiler's last knowledge of it is out of date. */
+  #stateNow(): ChannelState {
+    return this.#state;
+  }
+
+  #extendCloseTimer(): void {
+    clearTimeout(this.#closeTimer);
+    // The channel may have ended while its statistics were awaited.
+    if (this.#state === 'closed') return;
+    this.#closeTimer = setTimeout(
+      () =>
+        this.destroy(
+          new ConnectionError('peer-gone', 'the peer did not confirm the last frames in time'),
+        ),
+      CLOSE_TIMEOUT_MS,
+    );
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    clearTimeout(this.#closeTimer);
+    this.#stopPolling();
+    this.#queue = [];
+    this.#next = 0;
+    this.#wakeDrainWaiters();
+    // Not within `destroy`: its caller is done first.
+    queueMicrotask(() => {
+      this.#inbox.end(error);
+      this.#resolveClosed();
+    });
+  }
+
+  #stopPolling(): void {
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+  }
+
+  #wakeDrainWaiters(): void {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+/** Node's WebRTC has neither the threshold nor the event. */
+function hasThreshold(data: RTCDataChannel): boolean {
+  return typeof (data.bufferedAmountLowThreshold as unknown) === 'number';
+}
+
+interface Traffic {
+  readonly sent: number;
+  readonly received: number;
+  readonly roundTripMs: number;
+}
+
+/** Bytes on the wire so far, all candidate pairs together. */
+async function readTraffic(pc: RTCPeerConnection | null): Promise<Traffic> {
+  let sent = 0;
+  let received = 0;
+  let roundTripMs = 0;
+  const report = await pc?.getStats();
+  report?.forEach((entry: RTCStats) => {
+    if (entry.type !== 'candidate-pair') return;
+    const pair = entry as RTCIceCandidatePairStats;
+    sent += pair.bytesSent ?? 0;
+    received += pair.bytesReceived ?? 0;
+    roundTripMs = Math.max(roundTripMs, (pair.currentRoundTripTime ?? 0) * 1000);
+  });
+  return { sent, received, roundTripMs };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function read(peer: Peer): unknown {
+  return peer.read() as unknown;
+}
+
+function toFrame(data: unknown): Frame | undefined {
+  if (typeof data === 'string') return data;
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (ArrayBuffer.isView(data))
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return undefined;
+}
+
+// --- errors ---
+
+function linkClosed(): ConnectionError {
+  return new ConnectionError('closed', 'the link was closed before it connected');
+}
+
+function connectFailed(cause: Error | undefined, iceError: string): ConnectionError {
+  const reason = cause?.message ?? 'the connection was closed';
+  return new ConnectionError('connect-failed', `no connection: ${reason}${iceError}`, { cause });
+}
+
+function asConnectionError(cause: unknown): ConnectionError {
+  if (cause instanceof ConnectionError) return cause;
+  return connectFailed(cause instanceof Error ? cause : new Error(String(cause)), '');
+}
+
+function connectionLost(cause: unknown): ConnectionError {
+  return new ConnectionError('peer-gone', 'the connection was lost while it closed', { cause });
+}
+
+/** How Chromium and Firefox report that the other side destroyed its connection. */
+function isAbortByPeer(error: Error): boolean {
+  return /User-Initiated Abort|Close called/i.test(error.message);
+}
+
+// --- WebRTC in Node ---
+
+function globalWebRtc(): WebRtcImplementation | undefined {
+  return typeof globalThis.RTCPeerConnection === 'function' ? globalThis : undefined;
+}
+
+async function loadWebRtc(): Promise<WebRtcImplementation> {
+  // A variable, so that bundlers for browsers do not look for the package.
+  const name = 'wrtc';
+  try {
+    const loaded = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
+      default: WebRtcImplementation;
+    };
+    return loaded.default;
+  } catch (cause) {
+    throw new ConnectionError(
+      'no-webrtc',
+      'there is no WebRTC here. In Node install it: npm install wrtc@npm:@roamhq/wrtc',
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,160 @@
+/** A peer in a process of its own: one ledger, one Sync at a time, driven by messages. */
+import { openLedger, Sync, type Document, type Ledger, type SyncStatus } from '../../src/index.ts';
+
+let ledger: Ledger;
+let sync: Sync;
+let peakRss = 0;
+let mostReceived = { blocks: 0, bytes: 0 };
+let writing: { stop: boolean; done: Promise<string[]> } | undefined;
+
+setInterval(() => {
+  peakRss = Math.max(peakRss, process.memoryUsage.rss());
+}, 5).unref();
+
+function newSync(): Sync {
+  mostReceived = { blocks: 0, bytes: 0 };
+  const next = new Sync(ledger, { iceServers: [] });
+  next.subscribe((status) => {
+    if (status.state === 'syncing') mostReceived = status.progress.received;
+  });
+  sync = next;
+  return next;
+}
+
+const methods = {
+  async open(name: string, folder: string, options: object = {}): Promise<void> {
+    ledger = await openLedger(name, { folder, ...options });
+  },
+  /** Documents whose `data` has random bytes that nothing compresses. */
+  async bulk(prefix: string, count: number, bytes: number): Promise<void> {
+    const batch = Math.max(1, Math.floor(4e6 / bytes));
+    for (let i = 0; i < count; i += batch) {
+      const length = Math.min(batch, count - i);
+      await ledger.bulk(
+        Array.from({ length }, (_, k) => ({
+          _id: `${prefix}:${String(i + k).padStart(8, '0')}`,
+          data: randomBytes(bytes),
+        })),
+      );
+    }
+  },
+  async put(document: Document): Promise<void> {
+    await ledger.put(document);
+  },
+  async get(id: string): Promise<Document | undefined> {
+    return ledger.get(id);
+  },
+  async state(): Promise<{ documents: number; digest: string; clock: string[] }> {
+    return {
+      documents: ledger.count(),
+      digest: await ledger.digest(),
+      clock: ledger.clock.map(String),
+    };
+  },
+  offer: (): Promise<string> => newSync().offer(),
+  accept: (offer: string): Promise<string> => newSync().accept(offer),
+  async connect(answer: string): Promise<void> {
+    sync.connect(answer);
+    await sync.connected();
+  },
+  connected: (): Promise<void> => sync.connected(),
+  synced: (): Promise<void> => sync.synced(),
+  async backlog(): Promise<void> {
+    await sync.backlog();
+  },
+  async status(): Promise<{ state: string; error: string | undefined }> {
+    const { status } = sync;
+    return {
+      state: status.state,
+      error: status.state === 'closed' ? String(status.error) : undefined,
+    };
+  },
+  /** Resolves when the first sync has brought so much. */
+  async received(bytes: number): Promise<void> {
+    if (mostReceived.bytes >= bytes) return;
+    await new Promise<void>((resolve) => {
+      sync.subscribe((status: SyncStatus) => {
+        if (status.state === 'syncing' && status.progress.received.bytes >= bytes) resolve();
+      });
+    });
+  },
+  async closed(): Promise<string | undefined> {
+    if (sync.status.state !== 'closed') {
+      await new Promise<void>((resolve) => {
+        sync.subscribe((status) => status.state === 'closed' && resolve());
+      });
+    }
+    const { status } = sync;
+    return status.state === 'closed' && status.error ? status.error.name : undefined;
+  },
+  async receivedSoFar(): Promise<number> {
+    return mostReceived.bytes;
+  },
+  async cut(): Promise<void> {
+    sync.destroy();
+  },
+  async closeSync(): Promise<void> {
+    await sync.close();
+  },
+  async startWriting(prefix: string): Promise<void> {
+    const run = { stop: false, done: Promise.resolve<string[]>([]) };
+    run.done = (async () => {
+      const ids: string[] = [];
+      while (!run.stop) {
+        const id = `${prefix}:${ids.length}`;
+        await ledger.put({ _id: id, n: ids.length });
+        ids.push(id);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      return ids;
+    })();
+    writing = run;
+  },
+  async stopWriting(): Promise<string[]> {
+    if (writing === undefined) return [];
+    writing.stop = true;
+    return writing.done;
+  },
+  /** Collects garbage, then tells the memory in use, and begins a new peak. */
+  async memory(): Promise<{ rss: number; peakRss: number }> {
+    for (let i = 0; i < 5; i++) {
+      globalThis.gc?.();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const told = { rss: process.memoryUsage.rss(), peakRss };
+    peakRss = told.rss;
+    return told;
+  },
+  async end(): Promise<void> {
+    await sync?.close();
+    await ledger.close();
+  },
+};
+
+export type PeerMethods = typeof methods;
+
+function randomBytes(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += 65_536) {
+    crypto.getRandomValues(bytes.subarray(at, Math.min(length, at + 65_536)));
+  }
+  return bytes;
+}
+
+interface Call {
+  id: number;
+  method: keyof PeerMethods;
+  args: unknown[];
+}
+
+process.on('message', ({ id, method, args }: Call) => {
+  const run = methods[method] as (...args: unknown[]) => Promise<unknown>;
+  run(...args).then(
+    (value) =>
+      process.send?.({ id, value }, undefined, undefined, () => {
+        // With its last channel gone the process has to end by itself.
+        if (method === 'end') process.disconnect();
+      }),
+    (error: Error) => process.send?.({ id, error: `${error.name}: ${error.message}` }),
+  );
+});

@@ -1,0 +1,276 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { decode } from '@ipld/dag-cbor';
+import { expect, test } from 'vitest';
+import { MAX_BLOCK_BYTES } from '../src/blocks.ts';
+import { MAX_HEADER_BYTES } from '../src/car/frame.ts';
+import { MAX_VARINT_BYTES } from '../src/car/varint.ts';
+import { MAX_DEPTH } from '../src/ledger/cbor.ts';
+import { TICKS_PER_MS } from '../src/ledger/clock.ts';
+import {
+  COMMIT_VERSION,
+  MAX_PARENTS,
+  MAX_REPLACES,
+  MAX_WRITER_BYTES,
+  NAME_BYTES,
+} from '../src/ledger/commit.ts';
+import { MAX_ID_BYTES } from '../src/ledger/document.ts';
+import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
+import { checkLedgerOptions } from '../src/ledger/options.ts';
+import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
+import { MAX_LIST_CIDS } from '../src/protocol/diff/list-exchange.ts';
+import { MAX_CID_BYTES as MAX_LIST_CID_BYTES, packCids } from '../src/protocol/diff/list.ts';
+import {
+  ABORT_REASONS,
+  decodeMessage,
+  encodeMessage,
+  MAX_ABORT_TEXT,
+  MAX_HELLO_HEADS,
+  MAX_REPLICA_ID_BYTES,
+  type Message,
+  MIN_FRAME_BYTES,
+  MIN_WINDOW_BYTES,
+  PROTOCOL_VERSION,
+} from '../src/protocol/messages.ts';
+import { ORIGINAL_FRAME_BYTES } from '../src/protocol/original.ts';
+import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
+import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
+import { MemoryPlace } from '../src/storage/memory.ts';
+import { createMemoryChannelPair } from '../src/transports/memory.ts';
+import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
+import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc.ts';
+import { helloOf, Tap } from './protocol/wire.ts';
+
+const protocol = read('PROTOCOL.md');
+const readme = read('README.md');
+
+// --- the tables of PROTOCOL.md ---
+
+const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
+  hello: helloOf(),
+  known: { kind: 'known' },
+  unknown: { kind: 'unknown' },
+  have: { kind: 'have', list: packCids([]), last: true },
+  expect: { kind: 'expect', blocks: 1, bytes: 2 },
+  car: { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
+  done: { kind: 'done' },
+  stored: { kind: 'stored', bytes: 1 },
+  abort: { kind: 'abort', reason: 'bad-block', text: '' },
+  bye: { kind: 'bye' },
+};
+
+test('the message table lists every message with its tag and its fields', () => {
+  const rows = tableWith('tag');
+  const told = rows.map(([tag, name, payload]) => [Number(tag), code(name), shapeOf(payload!)]);
+  const sent = Object.values(samples).map((message) => {
+    const frame = encodeMessage(message);
+    const payload = frame.subarray(1);
+    if (message.kind === 'car') return [frame[0], message.kind, 'bytes'];
+    const fields = payload.length === 0 ? 0 : decode<unknown[]>(payload).length;
+    return [frame[0], message.kind, fields];
+  });
+  expect(told).toEqual(sent);
+});
+
+test('no tag beside those of the message table is read', () => {
+  const tags = tableWith('tag').map(([tag]) => Number(tag));
+  const known = Array.from({ length: 256 }, (_, tag) => tag).filter((tag) => isKnown(tag));
+  expect(known).toEqual(tags);
+});
+
+test('the table of abort reasons is the list of the code', () => {
+  expect(tableWith('reason').map(([reason]) => code(reason))).toEqual([...ABORT_REASONS]);
+});
+
+test('the versions in the first line are those of the code', () => {
+  expect(protocol).toContain(
+    `protocol version ${PROTOCOL_VERSION}, commit version ${COMMIT_VERSION}.`,
+  );
+});
+
+const limits: Record<string, number> = {
+  MAX_BLOCK_BYTES,
+  MAX_HEADER_BYTES,
+  MAX_VARINT_BYTES,
+  MAX_SIGNAL_TEXT,
+  MAX_CANDIDATES_PER_TYPE: inSource('transports/short-sdp.ts', 'MAX_CANDIDATES_PER_TYPE'),
+  connectTimeoutMs: inSource('transports/webrtc.ts', 'DEFAULT_CONNECT_TIMEOUT_MS'),
+  MAX_RECEIVED_FRAME_BYTES,
+  maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
+  CAR_FRAME_BYTES: inSource('protocol/outbox.ts', 'CAR_FRAME_BYTES'),
+  MIN_FRAME_BYTES,
+  RECEIVE_WINDOW_BYTES,
+  MIN_WINDOW_BYTES,
+  MAX_HELLO_HEADS,
+  MAX_REPLICA_ID_BYTES,
+  MAX_LIST_CID_BYTES,
+  MAX_LIST_CIDS,
+  MAX_QUEUED_BLOCKS,
+  MAX_ABORT_TEXT,
+  helloTimeoutMs: inSource('protocol/session.ts', 'helloTimeoutMs'),
+  silenceMs: inSource('protocol/session.ts', 'silenceMs'),
+  closeTimeoutMs: inSource('protocol/session.ts', 'closeTimeoutMs'),
+  ORIGINAL_FRAME_BYTES,
+  MAX_WAITING_BYTES: inSource('protocol/original.ts', 'MAX_WAITING_BYTES'),
+  TICKS_PER_MS,
+  MAX_PARENTS,
+  MAX_WRITER_BYTES,
+  MAX_SIGNATURE_BYTES: inSource('ledger/commit.ts', 'MAX_SIGNATURE_BYTES'),
+  MAX_ID_BYTES,
+  NAME_BYTES,
+  MAX_REPLACES,
+  MAX_DEPTH,
+  TARGET_COMMIT_BYTES,
+  maxDocumentBytes: checkLedgerOptions({}).maxDocumentBytes,
+  futureToleranceMs: checkLedgerOptions({}).futureToleranceMs,
+  maxParkedBytes: checkLedgerOptions({}).maxParkedBytes,
+  segmentBytes: checkLedgerOptions({}).segmentBytes,
+};
+
+test('the table of limits has the values of the code', () => {
+  const told = tableWith('name').map(([name, value]) => [code(name), value]);
+  const real = Object.entries(limits).map(([name, value]) => [name, value.toLocaleString('en')]);
+  expect(told).toEqual(real);
+});
+
+test('every limit that PROTOCOL.md names has a row in its table of limits', () => {
+  const named = protocol.matchAll(/`((?:[A-Z]+_)+[A-Z]+)`/g);
+  for (const [, name] of named) expect(limits, name).toHaveProperty(name!);
+});
+
+// --- the exchange of PROTOCOL.md ---
+
+test('two peers say to each other, byte for byte, what PROTOCOL.md says', async () => {
+  expect(await exchange()).toEqual(framesIn(/```hex\n([^`]*)```/.exec(protocol)?.[1] ?? ''));
+});
+
+/** A fresh Bob connects to Alice with one tiny document, changes it, and she leaves. */
+async function exchange(): Promise<string[]> {
+  const frames: string[] = [];
+  let nowMs = Date.UTC(2026, 0, 1);
+  const now = (): number => nowMs;
+  const alice = await ledgerOf('alice', 0xaa, now);
+  const bob = await ledgerOf('bob', 0xbb, now);
+  await alice.put({ _id: 'a', n: 1 });
+
+  const pair = createMemoryChannelPair();
+  const [left, right] = (['alice', 'bob'] as const).map((name, side) => {
+    const channel = new Tap(pair[side]!, (frame) => {
+      const bytes = frame as Uint8Array;
+      frames.push(`${name}: ${decodeMessage(bytes).kind} ${Buffer.from(bytes).toString('hex')}`);
+    });
+    return new Session(channel, { alice, bob }[name].replica);
+  });
+  const ended = Promise.all([left!.run(), right!.run()]);
+  await Promise.all([left!.firstSync(), right!.firstSync()]);
+  nowMs += 1000;
+  await bob.put({ _id: 'a', n: 2 });
+  await right!.synced();
+  await left!.close();
+  await ended;
+  expect(await alice.get('a')).toEqual({ _id: 'a', n: 2 });
+  await Promise.all([alice.close(), bob.close()]);
+  return frames;
+}
+
+async function ledgerOf(name: string, writer: number, now: () => number): Promise<Ledger> {
+  const storage = new MemoryPlace();
+  storage.replace('writer', new Uint8Array(8).fill(writer));
+  return openLedger(name, { storage, now });
+}
+
+/** `alice: hello 01…` per frame; remarks and spaces left out. */
+function framesIn(text: string): string[] {
+  const frames: string[] = [];
+  for (const line of text.split('\n')) {
+    const [content] = line.split(';');
+    if (content!.includes(':')) frames.push(`${content!.trim()} `);
+    else if (content!.trim() !== '') frames.push(frames.pop() + content!.replaceAll(' ', ''));
+  }
+  return frames;
+}
+
+// --- README.md and the others ---
+
+const blocks = [...readme.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
+
+test('README.md shows the quickstart and a replica of one’s own', () => {
+  const shown = blocks.map(([, file]) => file);
+  expect(shown).toContain('examples/quickstart.ts');
+  expect(shown).toContain('examples/own-replica.ts');
+  expect(shown.length, 'each mark stands before a block').toBe(readme.split('<!-- ex').length - 1);
+});
+
+test.each(blocks.map(([, file, shown]) => [file!, shown!]))('README.md shows %s', (file, shown) => {
+  expect(shown).toBe(read(file));
+});
+
+test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md'])(
+  'the links in %s lead to files that exist',
+  (file) => {
+    const links = [...read(file).matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target!);
+    const paths = links.filter((link) => !/^(https?:|#)/.test(link));
+    expect(paths).not.toEqual([]);
+    for (const path of paths) expect(existsSync(urlOf(path.split('#')[0]!)), path).toBe(true);
+  },
+);
+
+test('every script that README.md names is in package.json', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const named = [...readme.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];
+  expect(named).not.toEqual([]);
+  for (const [, script, short] of named) expect(Object.keys(scripts)).toContain(script ?? short);
+});
+
+// --- helpers ---
+
+function urlOf(path: string): URL {
+  return new URL(`../${path}`, import.meta.url);
+}
+
+function read(path: string): string {
+  return readFileSync(urlOf(path), 'utf8');
+}
+
+/** The cells of the one table in PROTOCOL.md whose first column has this head. */
+function tableWith(head: string): string[][] {
+  const lines = protocol.split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${head} |`));
+  const rows = lines.slice(start + 2);
+  return rows.slice(0, rows.indexOf('')).map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** `name` in code type. */
+function code(cell: string | undefined): string | undefined {
+  return /^`(.+)`$/.exec(cell ?? '')?.[1];
+}
+
+/** The number of fields that a payload cell lists, or `bytes`. */
+function shapeOf(payload: string): number | 'bytes' {
+  if (payload === '') return 0;
+  return code(payload)?.split(',').length ?? 'bytes';
+}
+
+function isKnown(tag: number): boolean {
+  try {
+    decodeMessage(Uint8Array.of(tag));
+    return true;
+  } catch (error) {
+    return !String(error).includes('unknown tag');
+  }
+}
+
+/** A constant or default that its module keeps to itself: a product of whole numbers. */
+function inSource(file: string, name: string): number {
+  const value = new RegExp(`\\b${name}(?:: number)?(?: =|:) ([\\d_ *]+)[;,]`).exec(
+    read(`src/${file}`),
+  )?.[1];
+  if (value === undefined) throw new Error(`${name} is not in ${file}`);
+  return value
+    .split('*')
+    .reduce((product, factor) => product * Number(factor.replaceAll('_', '')), 1);
+}

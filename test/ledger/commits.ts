@@ -1,0 +1,38 @@
+import { encode } from '@ipld/dag-cbor';
+import type { CID } from 'multiformats/cid';
+import { type Block, blockOf } from '../../src/blocks.ts';
+
+/** Commits made by hand: what a peer could send, whether a ledger would write it or not. */
+export interface CommitParts {
+  readonly parents?: readonly CID[];
+  /** In milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly operations: readonly RawOperation[];
+}
+
+export type RawOperation = readonly unknown[];
+
+export function commitBlock({ parents = [], timeMs, operations }: CommitParts): Block {
+  const sorted = [...parents].sort((a, b) =>
+    Buffer.compare(a.multihash.digest, b.multihash.digest),
+  );
+  const data = [1, timeMs * 256, Uint8Array.of(1, 2, 3, 4), operations];
+  return blockOf(encode({ data, parents: sorted }));
+}
+
+/** @param replaces the commits whose writing of the document it supersedes */
+export function putOf(
+  id: string,
+  fields: Record<string, unknown>,
+  replaces: readonly CID[] = [],
+): RawOperation {
+  return [id, namesOf(replaces), fields];
+}
+
+export function deleteOf(id: string, replaces: readonly CID[] = []): RawOperation {
+  return [id, namesOf(replaces)];
+}
+
+function namesOf(cids: readonly CID[]): Uint8Array {
+  return Buffer.concat(cids.map((cid) => cid.multihash.digest.subarray(0, 16)));
+}

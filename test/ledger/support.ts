@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Clock, Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/ledger/ledger.ts';
+import type { LedgerOptions } from '../../src/ledger/options.ts';
+import { blocksOf } from '../support/history.ts';
+
+/** A folder of this test's own, gone after it. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'emberlink-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A ledger in memory, closed after this test. */
+export async function memoryLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {
+  const ledger = await openLedger(name, { storage: 'memory', ...options });
+  onTestFinished(() => ledger.close());
+  return ledger;
+}
+
+export function texts(clock: Clock): string[] {
+  return clock.map((cid) => cid.toString());
+}
+
+/** Resolves with the next change that the ledger tells of. */
+export function nextChange(ledger: Ledger): Promise<{ ids: readonly string[] }> {
+  return new Promise((resolve) => {
+    const unsubscribe = ledger.subscribe((change) => {
+      unsubscribe();
+      resolve(change);
+    });
+  });
+}
+
+/** Gives each ledger all commits of the others. */
+export async function exchange(...ledgers: readonly Ledger[]): Promise<void> {
+  for (const from of ledgers) {
+    const blocks = await blocksOf(from);
+    for (const to of ledgers) if (to !== from) await to.replica.receive(blocks);
+  }
+}

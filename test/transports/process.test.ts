@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+// Below the project, so that the children find its packages.
+const folder = fileURLToPath(new URL(`../.built/transports-${process.pid}/`, import.meta.url));
+const CHILD_TIMEOUT_MS = 60_000;
+
+beforeAll(async () => {
+  const children = ['fifty-connects', 'destroy-while-connecting'];
+  await build({
+    entryPoints: children.map((child) =>
+      fileURLToPath(new URL(`./children/${child}.ts`, import.meta.url)),
+    ),
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    // The suite's helpers are of use here, its test runner is not.
+    alias: { vitest: fileURLToPath(new URL('./children/no-vitest.ts', import.meta.url)) },
+  });
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(child: string, ...args: string[]): Promise<Ending> {
+  return new Promise((resolve) => {
+    const started = execFile(
+      process.execPath,
+      [`${folder}${child}.mjs`, ...args],
+      { timeout: CHILD_TIMEOUT_MS, killSignal: 'SIGKILL' },
+      (_error, stdout, stderr) =>
+        resolve({ code: started.exitCode, signal: started.signalCode, stdout, stderr }),
+    );
+  });
+}
+
+describe('a process with WebRTC links', () => {
+  it('ends by itself after fifty connects in a row', async () => {
+    const ending = await run('fifty-connects');
+    expect(ending).toEqual({ code: 0, signal: null, stdout: 'received 50', stderr: '' });
+  }, 70_000);
+
+  it.each(['new', 'offered', 'accepting', 'answered', 'connecting', '5', 'bob first', 'connected'])(
+    'ends by itself and without a crash when links are destroyed: %s',
+    async (moment) => {
+      const clean = { code: 0, signal: null, stdout: 'done', stderr: '' };
+      for (let round = 0; round < 4; round++) {
+        const endings = await Promise.all([
+          run('destroy-while-connecting', moment),
+          run('destroy-while-connecting', moment),
+        ]);
+        expect(endings).toEqual([clean, clean]);
+      }
+    },
+    70_000,
+  );
+});
