@@ -7,6 +7,9 @@
  * says `here` when it opens; who closes says `end` and the number of frames it has sent; the other
  * says `got` when it has received that many. Frames and these words travel in streams of their own,
  * so `end` may come before the frames it counts.
+ *
+ * Who ends the connection at once says `halt` before, and the other side, which answers `halted`,
+ * sends nothing more.
  */
 
 /** Agreed by both sides in advance; above the ids that WebRTC gives out by itself. */
@@ -15,12 +18,18 @@ const CHANNEL_ID = 101;
 export class Farewell {
   /** Resolves when the other side has received everything. */
   readonly confirmed: Promise<void>;
+  /** Resolves when the other side has stopped sending. */
+  readonly halted: Promise<void>;
   /** False for a foreign peer, and for one of ours that has not been heard of yet. */
   peerTakesPart = false;
   isConfirmed = false;
 
   readonly #control: RTCDataChannel;
   #confirm!: () => void;
+  #resolveHalted!: () => void;
+  #onHalt: (() => void) | undefined;
+  /** The connection is about to end: no more words but an answer to `halt`. */
+  #quiet = false;
   #sent: number | undefined;
   #received = 0;
   #counting = false;
@@ -30,6 +39,9 @@ export class Farewell {
   constructor(pc: RTCPeerConnection) {
     this.confirmed = new Promise((resolve) => {
       this.#confirm = resolve;
+    });
+    this.halted = new Promise((resolve) => {
+      this.#resolveHalted = resolve;
     });
     this.#control = pc.createDataChannel('farewell', { negotiated: true, id: CHANNEL_ID });
     this.#control.onopen = () => {
@@ -45,8 +57,23 @@ export class Farewell {
     this.#sayEnd();
   }
 
-  /** This side is connected and counts what it receives; before, it confirms nothing. */
-  begin(): void {
+  /**
+   * Asks the other side to stop sending; tells whether it takes part. Only this word is said then:
+   * the other side may end the connection in the same moment.
+   */
+  halt(): boolean {
+    if (!this.peerTakesPart || this.#onHalt === undefined) return false;
+    this.#say('halt');
+    this.#quiet = true;
+    return true;
+  }
+
+  /**
+   * This side is connected and counts what it receives; before, it confirms nothing.
+   * @param onHalt called when the other side asks to stop sending
+   */
+  begin(onHalt: () => void): void {
+    this.#onHalt = onHalt;
     this.#counting = true;
     this.#sayGot();
   }
@@ -63,6 +90,13 @@ export class Farewell {
       this.isConfirmed = true;
       this.#confirm();
     }
+    if (word === 'halted') this.#resolveHalted();
+    if (word === 'halt') {
+      this.#onHalt?.();
+      this.#quiet = false;
+      this.#say('halted');
+      this.#quiet = true;
+    }
     const count = /^end (\d{1,15})$/.exec(word)?.[1];
     if (count === undefined || this.#expected !== undefined) return;
     this.#expected = Number(count);
@@ -78,7 +112,7 @@ export class Farewell {
   }
 
   #say(word: string): void {
-    if (this.#control.readyState !== 'open') return;
+    if (this.#quiet || this.#control.readyState !== 'open') return;
     try {
       this.#control.send(word);
     } catch {

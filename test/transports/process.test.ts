@@ -9,7 +9,7 @@ const folder = fileURLToPath(new URL(`../.built/transports-${process.pid}/`, imp
 const CHILD_TIMEOUT_MS = 60_000;
 
 beforeAll(async () => {
-  const children = ['fifty-connects', 'destroy-while-connecting'];
+  const children = ['fifty-connects', 'destroy-while-connecting', 'destroy-while-sending'];
   await build({
     entryPoints: children.map((child) =>
       fileURLToPath(new URL(`./children/${child}.ts`, import.meta.url)),
@@ -50,6 +50,11 @@ describe('a process with WebRTC links', () => {
   it('ends by itself after fifty connects in a row', async () => {
     const ending = await run('fifty-connects');
     expect(ending).toEqual({ code: 0, signal: null, stdout: 'received 50', stderr: '' });
+  }, 70_000);
+
+  it('lives when links are destroyed while both sides send', async () => {
+    const ending = await run('destroy-while-sending', '60');
+    expect(ending).toEqual({ code: 0, signal: null, stdout: 'done', stderr: '' });
   }, 70_000);
 
   it.each(['new', 'offered', 'accepting', 'answered', 'connecting', '5', 'bob first', 'connected'])(
