@@ -36,7 +36,8 @@ export type LedgerErrorCode =
   | 'closed'
   | 'locked'
   | 'unknown-clock'
-  | 'no-storage';
+  | 'no-storage'
+  | 'no-snapshot';
 
 /** Wrong use of a ledger: a bad name or option, a closed or locked ledger, a clock it does not hold. */
 export class LedgerError extends EmberlinkError<LedgerErrorCode> {
@@ -69,6 +70,7 @@ export type BlockErrorCode =
   | 'block-too-large'
   | 'malformed-car'
   | 'malformed-commit'
+  | 'malformed-snapshot'
   | 'impossible-parents'
   | 'impossible-time'
   | 'impossible-replaces'

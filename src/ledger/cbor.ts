@@ -57,6 +57,11 @@ export class CborCursor {
     return this.#readArgument(initial, start);
   }
 
+  /** True when the next item is of this major type. */
+  isAtHead(major: number): boolean {
+    return this.#byteAt(this.at) >> 5 === major;
+  }
+
   /** Consumes a byte string and returns a view of it. */
   readBytes(): Uint8Array {
     return this.#take(this.readHead(MAJOR_BYTES));

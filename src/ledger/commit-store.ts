@@ -1,10 +1,19 @@
 import type { CID } from 'multiformats/cid';
-import { blockOf, compareBytes, type Block, type MaybePromise } from '../blocks.ts';
+import {
+  blockOf,
+  compareBytes,
+  DIGEST_BYTES,
+  equalBytes,
+  keyOf,
+  type Block,
+  type MaybePromise,
+} from '../blocks.ts';
 import { BlockError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import type { BlockCache } from './block-cache.ts';
 import { advance, checkTime, nextTime, TICKS_PER_MS } from './clock.ts';
-import type { CommitTable } from './commit-table.ts';
+import { mergeSnapshot, readerOf, type ClockState } from './clock-state.ts';
+import { NOWHERE, PRUNED, type CommitTable } from './commit-table.ts';
 import {
   commitDigest,
   encodeCommit,
@@ -12,8 +21,12 @@ import {
   namesIn,
   readCommit,
   type Commit,
+  type Dot,
 } from './commit.ts';
+import type { CausalContext } from './context.ts';
+import type { Documents } from './documents.ts';
 import { type ParkedCommit, ParkedCommits } from './parked.ts';
+import { readRoot } from './snapshot.ts';
 
 /**
  * The Merkle clock over the log: which commits there are, which are its heads, and the only two ways
@@ -31,69 +44,67 @@ export class CommitStore {
   readonly #log: Log;
   readonly #parked: ParkedCommits;
   readonly #options: CommitStoreOptions;
-  #table: CommitTable;
-  #cache: BlockCache;
-  #heads: Set<number>;
-  #holes: number;
+  #state: ClockState;
+  #holes = 0;
+  #whole = 0;
+  /** The number of our own latest commit; this writer's id is used by this opening alone. */
+  #sequence = 0;
   #clock: readonly CID[] | undefined;
   /** Commits below this number are applied; those above it are being written. */
-  #applied: number;
+  #applied = 0;
 
-  constructor(
-    log: Log,
-    parked: ParkedCommits,
-    restored: RestoredCommits,
-    options: CommitStoreOptions,
-  ) {
+  constructor(log: Log, parked: ParkedCommits, state: ClockState, options: CommitStoreOptions) {
     this.#log = log;
     this.#parked = parked;
     this.#options = options;
-    this.#table = restored.table;
-    this.#cache = restored.cache;
-    this.#heads = restored.heads;
-    this.#applied = restored.table.count;
-    this.#holes = countHoles(restored.table);
+    this.#state = state;
+    this.#count();
   }
 
   /** Begins anew with what the log was found to hold. */
-  restart(restored: RestoredCommits): void {
-    this.#table = restored.table;
-    this.#cache = restored.cache;
-    this.#heads = restored.heads;
-    this.#applied = restored.table.count;
-    this.#holes = countHoles(restored.table);
-    this.#clock = undefined;
+  restart(state: ClockState): void {
+    this.#state = state;
+    this.#count();
+  }
+
+  get state(): ClockState {
+    return this.#state;
   }
 
   get table(): CommitTable {
-    return this.#table;
+    return this.#state.table;
   }
 
   get cache(): BlockCache {
-    return this.#cache;
+    return this.#state.cache;
   }
 
-  /** The heads, by number. */
-  get heads(): ReadonlySet<number> {
-    return this.#heads;
+  /** True when some commits are here only within a snapshot. */
+  get isPruned(): boolean {
+    return this.#state.snapshots.length > 0;
   }
 
   /** The heads, sorted by digest. */
   get clock(): readonly CID[] {
-    this.#clock ??= [...this.#heads]
-      .sort((a, b) => this.#table.compareDigests(a, b))
-      .map((head) => this.#table.cid(head));
+    this.#clock ??= [...this.#state.heads]
+      .sort((a, b) => this.#state.table.compareDigests(a, b))
+      .map((head) => this.#state.table.cid(head));
     return this.#clock;
   }
 
-  /** How many commits are applied. */
+  /** How many commits are known by number: merged, or lost. */
   get count(): number {
     return this.#applied;
   }
 
   /** How many of them are here whole. */
   get blockCount(): number {
-    return this.#applied - this.#holes;
+    return this.#whole;
+  }
+
+  /** How many commits are merged, as themselves or within a snapshot. */
+  get mergedCount(): number {
+    return this.isPruned ? this.#state.context.total : this.#applied - this.#holes;
   }
 
   /** The commits that the log has lost, by CID. */
@@ -101,7 +112,7 @@ export class CommitStore {
     const missing: CID[] = [];
     if (this.#holes === 0) return missing;
     for (let commit = 0; commit < this.#applied; commit++) {
-      if (this.#table.isHole(commit)) missing.push(this.#table.cid(commit));
+      if (this.#state.table.isHole(commit)) missing.push(this.#state.table.cid(commit));
     }
     return missing;
   }
@@ -113,11 +124,11 @@ export class CommitStore {
   /** The number of an applied commit that is here whole; -1 for any other CID. */
   numberOf(cid: CID): number {
     const digest = commitDigest(cid);
-    const commit = digest === undefined ? -1 : this.#table.find(digest);
-    return commit >= 0 && commit < this.#applied && !this.#table.isHole(commit) ? commit : -1;
+    const commit = digest === undefined ? -1 : this.#state.table.find(digest);
+    return commit >= 0 && commit < this.#applied && this.#state.table.isWhole(commit) ? commit : -1;
   }
 
-  /** True for applied and for parked commits. */
+  /** True for applied and for parked commits that are here whole. */
   has(cid: CID): boolean {
     const digest = commitDigest(cid);
     return digest !== undefined && (this.numberOf(cid) >= 0 || this.#parked.has(digest));
@@ -125,23 +136,53 @@ export class CommitStore {
 
   getBlock(cid: CID): MaybePromise<Uint8Array | undefined> {
     const commit = this.numberOf(cid);
-    if (commit >= 0) return this.#cache.pass(commit);
+    if (commit >= 0) return this.#state.cache.pass(commit);
     const digest = commitDigest(cid);
-    return digest === undefined ? undefined : this.#parked.bytesOf(digest);
+    if (digest === undefined) return undefined;
+    const location = this.#snapshotPlace(digest);
+    return location === undefined ? this.#parked.bytesOf(digest) : this.#log.read(location, cid);
+  }
+
+  /** Where a page or the root of a snapshot lies. */
+  #snapshotPlace(digest: Uint8Array): Location | undefined {
+    const { pages, loose, snapshots } = this.#state;
+    const page = pages.find(digest);
+    if (page !== undefined) return pages.location(page);
+    const root = snapshots.find((snapshot) => equalBytes(snapshot.digest, digest));
+    return root?.location ?? loose.get(keyOf(digest));
   }
 
   /** All applied commits, parents first; those that come after this call are not among them. */
   cids(): Generator<CID> {
-    return wholeCids(this.#table, this.#applied);
+    return wholeCids(this.#state.table, this.#applied);
   }
 
-  /** What a side lacks that has these heads and all below them; undefined when one is not here. */
+  /**
+   * What a side lacks that has these heads and all below them; undefined when one of them is not
+   * known here, or when what is lacking was dropped here.
+   */
   commitsSince(heads: readonly CID[]): number[] | undefined {
-    const numbers = heads.map((head) => this.numberOf(head));
-    if (numbers.includes(-1)) return undefined;
-    return this.#table
-      .notBelow(numbers, [...this.#heads])
-      .filter((commit) => !this.#table.isHole(commit));
+    const { table } = this.#state;
+    const numbers = heads.map((head) => table.find(commitDigest(head) ?? NO_DIGEST));
+    if (numbers.some((commit) => commit < 0 || commit >= this.#applied || table.isHole(commit))) {
+      return undefined;
+    }
+    const commits = table.notBelow(numbers, [...this.#state.heads]);
+    if (commits.some((commit) => table.isPruned(commit))) return undefined;
+    return commits.filter((commit) => table.isWhole(commit));
+  }
+
+  /**
+   * What a side lacks that has merged what this context covers; undefined when some of that was
+   * dropped here.
+   */
+  commitsBeyond(context: CausalContext): number[] | undefined {
+    const { table } = this.#state;
+    const commits: number[] = [];
+    for (let commit = 0; commit < this.#applied; commit++) {
+      if (table.isWhole(commit) && !context.covers(table.dot(commit))) commits.push(commit);
+    }
+    return commits.length < this.#state.context.beyond(context) ? undefined : commits;
   }
 
   // --- writing ---
@@ -152,27 +193,44 @@ export class CommitStore {
    * @throws StorageError; nothing is then written
    */
   write(transactions: readonly (readonly Uint8Array[])[], nowMs: number): MaybePromise<Applied[]> {
-    const start = this.#table.count;
+    const { table } = this.#state;
+    const start = table.count;
     // The oldest heads first: with more than MAX_PARENTS the newest stay heads for the next commit.
-    let parents = [...this.#heads].sort((a, b) => a - b).slice(0, MAX_PARENTS);
+    // Our own commits follow one another, as the context needs it.
+    const { writer } = this.#options;
+    const isOwn = (head: number): boolean => equalBytes(table.writer(head), writer);
+    let parents = [...this.#state.heads]
+      .sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || a - b)
+      .slice(0, MAX_PARENTS);
+    let sequence = this.#sequence;
     const staged: Staged[] = [];
     try {
       for (const operations of transactions) {
-        const digests = parents.map((parent) => this.#table.digest(parent)).sort(compareBytes);
+        const named = parents
+          .map((parent) => ({ digest: table.digest(parent), ...table.dot(parent) }))
+          .sort((a, b) => compareBytes(a.digest, b.digest));
         const time = nextTime(
           nowMs,
-          parents.map((parent) => this.#table.time(parent)),
+          parents.map((parent) => table.time(parent)),
         );
-        const block = blockOf(encodeCommit(digests, time, this.#options.writer, operations));
+        sequence++;
+        const block = blockOf(encodeCommit(named, time, { writer, sequence }, operations));
         const commit = readCommit(block.bytes);
         staged.push({ block, commit });
-        parents = [this.#table.add(commitDigest(block.cid)!, parents, time, NOWHERE)];
+        parents = [table.add(commitDigest(block.cid)!, parents, time, commit, NOWHERE)];
       }
     } catch (error) {
-      this.#table.truncate(start);
+      table.truncate(start);
       throw error;
     }
-    return this.#store(start, staged);
+    const stored = this.#store(start, staged);
+    if (!(stored instanceof Promise)) return this.#written(stored, sequence);
+    return stored.then((applied) => this.#written(applied, sequence));
+  }
+
+  #written(applied: Applied[], sequence: number): Applied[] {
+    this.#sequence = sequence;
+    return applied;
   }
 
   /**
@@ -208,7 +266,7 @@ export class CommitStore {
       let source = from;
       let queue = await load();
       while (queue.length > 0) {
-        const start = this.#table.count;
+        const start = this.#state.table.count;
         const staged: Staged[] = [];
         let heals = false;
         for (const block of queue) {
@@ -250,14 +308,18 @@ export class CommitStore {
     const ready = this.#readiness(nowMs);
     const blocks: Block[] = [];
     for (const { number } of commits) {
-      blocks.push(...(await this.#parked.readyChildren(this.#table.digest(number), ready)));
+      blocks.push(...(await this.#parked.readyChildren(this.#state.table.digest(number), ready)));
     }
     return blocks;
   }
 
   #readiness(nowMs: number): (commit: ParkedCommit) => boolean {
-    return ({ time, parents }) =>
-      !this.#isTooEarly(time, nowMs) && parents.every((parent) => this.#table.find(parent) >= 0);
+    const { table, context } = this.#state;
+    return ({ time, parents, parentDots }) =>
+      !this.#isTooEarly(time, nowMs) &&
+      parents.every(
+        (parent, i) => table.find(parent) >= 0 || (this.isPruned && context.covers(parentDots[i]!)),
+      );
   }
 
   #isTooEarly(time: number, nowMs: number): boolean {
@@ -281,29 +343,42 @@ export class CommitStore {
     if (digest === undefined) {
       throw new BlockError('unsupported-cid', `block ${block.cid} is not dag-cbor by sha2-256`);
     }
-    const known = this.#table.find(digest);
-    const healed = known >= 0 && this.#table.isHole(known) && known < this.#applied;
+    const { table } = this.#state;
+    const known = table.find(digest);
+    const healed = known >= 0 && table.isHole(known) && known < this.#applied;
     if (known >= 0 && !healed) return 'held';
     if (source === 'sender' && this.#parked.has(digest)) return 'held';
     const commit = readCommit(block.bytes);
-    const parents = commit.parents.map((parent) => this.#table.find(parent));
+    // Within a snapshot we have it already.
+    if (this.isPruned && this.#state.context.covers(commit)) return 'held';
+    const parents = commit.parents.map((parent, i) => this.#parent(parent, commit.parentDots[i]!));
     const orphan = parents.includes(-1);
     if (!orphan) this.#check(commit, parents, block.cid);
     if (orphan || this.#isTooEarly(commit.time, nowMs)) {
       return { digest, commit, parked: true, healed: false };
     }
-    if (!healed) this.#table.add(digest, parents, commit.time, NOWHERE);
+    if (!healed) table.add(digest, parents, commit.time, commit, NOWHERE);
     return { digest, commit, parked: false, healed };
+  }
+
+  /** The number of a parent; of one that is here only within a snapshot, a new one. -1 if unknown. */
+  #parent(digest: Uint8Array, dot: Dot): number {
+    const { table, context } = this.#state;
+    const known = table.find(digest);
+    if (known >= 0 || !this.isPruned || !context.covers(dot)) return known;
+    return table.add(digest, [], 0, dot, PRUNED);
   }
 
   #check(commit: Commit, parents: readonly number[], cid: CID): void {
     checkTime(
       commit.time,
-      parents.map((parent) => this.#table.time(parent)),
+      parents.map((parent) => this.#state.table.time(parent)),
     );
+    // What was superseded before our snapshot was made has no name here any more.
+    if (this.isPruned) return;
     for (const { id, replaces } of commit.operations) {
       for (const name of namesIn(replaces)) {
-        if (this.#table.find(name) < 0) {
+        if (this.#state.table.find(name) < 0) {
           throw new BlockError(
             'impossible-replaces',
             `commit ${cid} supersedes a version of '${id}' that is not among its ancestors`,
@@ -322,12 +397,12 @@ export class CommitStore {
       return written.then(
         (locations) => this.#apply(staged, locations),
         (error: unknown) => {
-          this.#table.truncate(start);
+          this.#state.table.truncate(start);
           throw error;
         },
       );
     } catch (error) {
-      this.#table.truncate(start);
+      this.#state.table.truncate(start);
       throw error;
     }
   }
@@ -336,23 +411,68 @@ export class CommitStore {
     let bytes = 0;
     for (const { block } of staged) bytes += block.bytes.length;
     const applied = staged.map(({ block, commit }, index) => {
-      const number = this.#table.find(commitDigest(block.cid)!);
-      this.#table.setLocation(number, locations[index]!);
-      if (number >= this.#applied) advance(this.#heads, number, this.#table.parents(number));
-      if (bytes <= LIVE_BYTES) this.#cache.add(number, block.bytes);
+      const number = this.#state.table.find(commitDigest(block.cid)!);
+      this.#state.table.setLocation(number, locations[index]!);
+      if (number >= this.#applied) {
+        advance(this.#state.heads, number, this.#state.table.parents(number));
+      }
+      this.#state.context.add(commit);
+      if (bytes <= LIVE_BYTES) this.#state.cache.add(number, block.bytes);
       return { number, commit, bytes: block.bytes, cid: block.cid };
     });
-    this.#applied = this.#table.count;
+    this.#applied = this.#state.table.count;
+    this.#whole += applied.length;
     this.#clock = undefined;
     return applied;
   }
-}
 
-/** What recovery makes of a log. */
-export interface RestoredCommits {
-  readonly table: CommitTable;
-  readonly heads: Set<number>;
-  readonly cache: BlockCache;
+  // --- snapshots ---
+
+  /** Stores pages, which count for nothing until the root comes that names them. */
+  async addPages(pages: readonly Block[]): Promise<void> {
+    const { state } = this;
+    const fresh = pages.filter(({ cid }) => !this.hasPage(cid));
+    const locations = await this.#log.append(fresh);
+    fresh.forEach(({ cid }, i) => state.loose.set(keyOf(cid.multihash.digest), locations[i]!));
+  }
+
+  hasPage(cid: CID): boolean {
+    const { digest } = cid.multihash;
+    return this.#state.pages.has(digest) || this.#state.loose.has(keyOf(digest));
+  }
+
+  /**
+   * Stores the root of a snapshot whose pages are stored, and merges it.
+   * @returns the ids of the documents that changed, undefined when it brings nothing new
+   * @throws BlockError `malformed-snapshot`; StorageError
+   */
+  async addRoot(root: Block, documents: Documents): Promise<string[] | undefined> {
+    if (readRoot(root.bytes).context.beyond(this.#state.context) === 0) return undefined;
+    const [location] = await this.#log.append([root]);
+    const { digest } = root.cid.multihash;
+    const changed = await mergeSnapshot(
+      this.#state,
+      documents,
+      digest,
+      root.bytes,
+      location!,
+      readerOf(this.#log),
+    );
+    this.#count();
+    return changed;
+  }
+
+  #count(): void {
+    const { table } = this.#state;
+    this.#applied = table.count;
+    this.#clock = undefined;
+    this.#holes = 0;
+    this.#whole = 0;
+    for (let commit = 0; commit < table.count; commit++) {
+      if (table.isHole(commit)) this.#holes++;
+      if (table.isWhole(commit)) this.#whole++;
+    }
+  }
 }
 
 export interface CommitStoreOptions {
@@ -394,14 +514,8 @@ export interface Rejected {
  */
 const LIVE_BYTES = 64 * 1024;
 
-const NOWHERE: Location = { segment: 0, offset: 0, length: 0 };
+const NO_DIGEST = new Uint8Array(DIGEST_BYTES);
 
 function* wholeCids(table: CommitTable, count: number): Generator<CID> {
-  for (let commit = 0; commit < count; commit++) if (!table.isHole(commit)) yield table.cid(commit);
-}
-
-function countHoles(table: CommitTable): number {
-  let holes = 0;
-  for (let commit = 0; commit < table.count; commit++) if (table.isHole(commit)) holes++;
-  return holes;
+  for (let commit = 0; commit < count; commit++) if (table.isWhole(commit)) yield table.cid(commit);
 }

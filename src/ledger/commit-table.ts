@@ -1,14 +1,16 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest } from '../blocks.ts';
+import { cidOfDigest, keyOf } from '../blocks.ts';
 import type { Location } from '../storage/log.ts';
-import { NAME_BYTES } from './commit.ts';
+import { NAME_BYTES, type Dot } from './commit.ts';
+import type { Version } from './snapshot.ts';
 
 /**
- * Every commit of a ledger in a few typed arrays: about 70 bytes each, no object per commit, so that
+ * Every commit of a ledger in a few typed arrays: about 80 bytes each, no object per commit, so that
  * a million of them cost what they weigh. Commits are numbered in the order in which they were applied;
  * a parent's number is smaller than its child's, which makes the number a generation for graph walks.
  *
  * A hole is a commit that the log has lost: others name it as their parent, its bytes are not here.
+ * A pruned commit is merged and its bytes were dropped: all that is left of it is in a snapshot.
  */
 export class CommitTable {
   #count = 0;
@@ -17,6 +19,11 @@ export class CommitTable {
   #segments = new Uint32Array(0);
   #offsets = new Uint32Array(0);
   #lengths = new Uint32Array(0);
+  #writers = new Uint32Array(0);
+  #sequences = new Uint32Array(0);
+  /** The writers by the number they have in #writers; number 0 is nobody. */
+  #writerIds: Uint8Array[] = [new Uint8Array(0)];
+  #writerNumbers = new Map<string, number>();
   /** The parent's number; NO_PARENT; or, below it, a list in #parentLists at -2 - value. */
   #parents = new Int32Array(0);
   #parentLists: number[][] = [];
@@ -28,11 +35,19 @@ export class CommitTable {
   }
 
   /** @returns the number given to the commit */
-  add(digest: Uint8Array, parents: readonly number[], time: number, location: Location): number {
+  add(
+    digest: Uint8Array,
+    parents: readonly number[],
+    time: number,
+    dot: Dot,
+    location: Location,
+  ): number {
     if (this.#count === this.#times.length) this.#grow(Math.max(64, this.#count * 2));
     const commit = this.#count++;
     this.#digests.set(digest, commit * 32);
     this.#times[commit] = time;
+    this.#writers[commit] = this.#writerNumber(dot.writer);
+    this.#sequences[commit] = dot.sequence;
     this.setLocation(commit, location);
     if (parents.length === 0) {
       this.#parents[commit] = NO_PARENT;
@@ -44,6 +59,14 @@ export class CommitTable {
     }
     this.#place(commit);
     return commit;
+  }
+
+  /** Tells of a hole what was not known of it. */
+  fill(commit: number, time: number, dot: Dot, location: Location): void {
+    this.#times[commit] = time;
+    this.#writers[commit] = this.#writerNumber(dot.writer);
+    this.#sequences[commit] = dot.sequence;
+    this.setLocation(commit, location);
   }
 
   /** Forgets the commits from number `count` on. */
@@ -84,6 +107,23 @@ export class CommitTable {
     return this.#times[commit]!;
   }
 
+  /** The commit's writer; the id of a commit that is only known as a lost parent is empty. */
+  writer(commit: number): Uint8Array {
+    return this.#writerIds[this.#writers[commit]!]!;
+  }
+
+  sequence(commit: number): number {
+    return this.#sequences[commit]!;
+  }
+
+  dot(commit: number): Dot {
+    return { writer: this.writer(commit), sequence: this.sequence(commit) };
+  }
+
+  version(commit: number): Version {
+    return { digest: this.digest(commit), time: this.time(commit), ...this.dot(commit) };
+  }
+
   location(commit: number): Location {
     return {
       segment: this.#segments[commit]!,
@@ -98,7 +138,16 @@ export class CommitTable {
 
   /** A hole has no bytes. */
   isHole(commit: number): boolean {
-    return this.#lengths[commit] === 0;
+    return this.#lengths[commit] === 0 && this.#segments[commit] !== PRUNED.segment;
+  }
+
+  isPruned(commit: number): boolean {
+    return this.#lengths[commit] === 0 && this.#segments[commit] === PRUNED.segment;
+  }
+
+  /** True when the commit's bytes are in the log. */
+  isWhole(commit: number): boolean {
+    return this.#lengths[commit] !== 0;
   }
 
   parents(commit: number): readonly number[] {
@@ -178,6 +227,9 @@ export class CommitTable {
       segments: this.#segments.subarray(0, count),
       offsets: this.#offsets.subarray(0, count),
       lengths: this.#lengths.subarray(0, count),
+      writers: this.#writers.subarray(0, count),
+      sequences: this.#sequences.subarray(0, count),
+      writerIds: this.#writerIds,
       parents: this.#parents.subarray(0, count),
       parentLists: this.#parentLists,
     };
@@ -191,6 +243,10 @@ export class CommitTable {
     table.#segments = dump.segments;
     table.#offsets = dump.offsets;
     table.#lengths = dump.lengths;
+    table.#writers = dump.writers;
+    table.#sequences = dump.sequences;
+    table.#writerIds = [];
+    for (const writer of dump.writerIds) table.#addWriter(writer);
     table.#parents = dump.parents;
     table.#parentLists = dump.parentLists;
     table.#reslot();
@@ -198,6 +254,18 @@ export class CommitTable {
   }
 
   // --- internals ---
+
+  #writerNumber(writer: Uint8Array): number {
+    if (writer.length === 0) return 0;
+    return this.#writerNumbers.get(keyOf(writer)) ?? this.#addWriter(writer.slice());
+  }
+
+  #addWriter(writer: Uint8Array): number {
+    const number = this.#writerIds.length;
+    this.#writerIds.push(writer);
+    this.#writerNumbers.set(keyOf(writer), number);
+    return number;
+  }
 
   #matches(commit: number, digest: Uint8Array, length: number): boolean {
     const start = commit * 32;
@@ -235,6 +303,8 @@ export class CommitTable {
     this.#segments = grown(this.#segments, new Uint32Array(capacity));
     this.#offsets = grown(this.#offsets, new Uint32Array(capacity));
     this.#lengths = grown(this.#lengths, new Uint32Array(capacity));
+    this.#writers = grown(this.#writers, new Uint32Array(capacity));
+    this.#sequences = grown(this.#sequences, new Uint32Array(capacity));
     this.#parents = grown(this.#parents, new Int32Array(capacity));
   }
 }
@@ -246,6 +316,9 @@ export interface CommitTableDump {
   readonly segments: Uint32Array<ArrayBuffer>;
   readonly offsets: Uint32Array<ArrayBuffer>;
   readonly lengths: Uint32Array<ArrayBuffer>;
+  readonly writers: Uint32Array<ArrayBuffer>;
+  readonly sequences: Uint32Array<ArrayBuffer>;
+  readonly writerIds: Uint8Array[];
   readonly parents: Int32Array<ArrayBuffer>;
   readonly parentLists: number[][];
 }
@@ -266,6 +339,15 @@ export class CommitSet {
     this.#bits[commit >> 3]! |= 1 << (commit & 7);
   }
 }
+
+/** Where a commit is that has no bytes here: lost, or about to be written. */
+export const NOWHERE: Location = { segment: 0, offset: 0, length: 0 };
+
+/** Where a commit is whose bytes were dropped. */
+export const PRUNED: Location = { segment: 0xffff_ffff, offset: 0, length: 0 };
+
+/** The dot of a commit that nobody has seen. */
+export const NO_DOT: Dot = { writer: new Uint8Array(0), sequence: 0 };
 
 const NO_PARENT = -1;
 

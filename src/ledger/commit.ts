@@ -1,5 +1,5 @@
 import { CID } from 'multiformats/cid';
-import { compareBytes, MAX_BLOCK_BYTES } from '../blocks.ts';
+import { compareBytes, equalBytes, MAX_BLOCK_BYTES } from '../blocks.ts';
 import { BlockError } from '../errors.ts';
 import {
   CborCursor,
@@ -15,7 +15,13 @@ import { MAX_ID_BYTES } from './document.ts';
 /**
  * A commit: one transaction as one dag-cbor block.
  *
- *   { data: [version, time, writer, [operation, …], signature?], parents: [link, …] }
+ *   { data: [version, time, writer, [operation, …], [sequence, dot, …], signature?],
+ *     parents: [link, …] }
+ *
+ * A writer numbers its commits from 1. Writer and sequence are a commit's dot ("Dotted Version
+ * Vectors", Preguiça et al., 2010); after the sequence come the dots of the parents, in their order:
+ * the sequence alone for the same writer, else [writer, sequence]. By them a ledger whose history was
+ * dropped still knows whether it has merged a parent (context.ts).
  *
  * An operation writes one document:
  *
@@ -39,6 +45,10 @@ export const NAME_BYTES = 16;
 export const MAX_REPLACES = 4096;
 
 export const MAX_WRITER_BYTES = 64;
+
+/** The greatest sequence number. */
+export const MAX_SEQUENCE: number = 2 ** 32 - 1;
+
 const MAX_SIGNATURE_BYTES = 128;
 
 /** `[id, replaces]`, with what follows still in the bytes it was read from. */
@@ -55,12 +65,19 @@ export interface Operation {
   readonly unset: readonly string[];
 }
 
-export interface Commit {
+/** Names one commit of one writer. */
+export interface Dot {
+  readonly writer: Uint8Array;
+  readonly sequence: number;
+}
+
+export interface Commit extends Dot {
   /** The digests (32 bytes) of the parents, ascending. */
   readonly parents: readonly Uint8Array[];
+  /** The dots of the parents, in their order. */
+  readonly parentDots: readonly Dot[];
   /** Hybrid logical time: see clock.ts. */
   readonly time: number;
-  readonly writer: Uint8Array;
   readonly operations: readonly Operation[];
 }
 
@@ -99,20 +116,39 @@ export function readCommit(bytes: Uint8Array): Commit {
   if (version !== COMMIT_VERSION) {
     throw malformed(`version ${version} where ${COMMIT_VERSION} is known`, dataAt);
   }
-  if (parts !== 4 && parts !== 5) throw malformed('data has four or five parts', dataAt);
+  if (parts !== 5 && parts !== 6) throw malformed('data has five or six parts', dataAt);
   const time = cursor.readHead(MAJOR_UNSIGNED);
-  const writer = cursor.readBytes();
-  if (writer.length === 0 || writer.length > MAX_WRITER_BYTES) {
-    throw malformed(`a writer has 1 to ${MAX_WRITER_BYTES} bytes`, cursor.at);
-  }
+  const writer = readWriter(cursor);
   const operations = readOperations(cursor);
-  if (parts === 5 && cursor.readBytes().length > MAX_SIGNATURE_BYTES) {
+  const { sequence, parentDots } = readDots(cursor, writer);
+  if (parts === 6 && cursor.readBytes().length > MAX_SIGNATURE_BYTES) {
     throw malformed(`a signature has at most ${MAX_SIGNATURE_BYTES} bytes`, cursor.at);
   }
   expectItem(cursor, PARENTS_KEY);
   const parents = readParents(cursor);
   if (cursor.at !== bytes.length) throw malformed('bytes after the commit', cursor.at);
-  return { parents, time, writer, operations };
+  if (parents.length !== parentDots.length) {
+    throw malformed('not as many dots as parents', dataAt);
+  }
+  return { parents, parentDots, time, writer, sequence, operations };
+}
+
+/** Consumes a writer's id. @throws BlockError `malformed-commit` */
+export function readWriter(cursor: CborCursor): Uint8Array {
+  const writer = cursor.readBytes();
+  if (writer.length === 0 || writer.length > MAX_WRITER_BYTES) {
+    throw malformed(`a writer has 1 to ${MAX_WRITER_BYTES} bytes`, cursor.at);
+  }
+  return writer;
+}
+
+/** Consumes a sequence number. @throws BlockError `malformed-commit` */
+export function readSequence(cursor: CborCursor): number {
+  const sequence = cursor.readHead(MAJOR_UNSIGNED);
+  if (sequence === 0 || sequence > MAX_SEQUENCE) {
+    throw malformed(`a sequence number is 1 to ${MAX_SEQUENCE}`, cursor.at);
+  }
+  return sequence;
 }
 
 /** Reads the operation at `at` of a commit that was checked before. */
@@ -156,27 +192,40 @@ function operationAt(cursor: CborCursor): Operation {
   const parts = cursor.readHead(MAJOR_LIST);
   if (parts < 2 || parts > 4) throw malformed('an operation has two to four parts', at);
   const idAt = cursor.at;
-  const id = cursor.readText();
-  if (id === '' || (id.length > MAX_ID_BYTES / 3 && cursor.at - idAt > MAX_ID_BYTES + 3)) {
-    throw malformed(`an id has 1 to ${MAX_ID_BYTES} bytes`, idAt);
-  }
+  const id = readId(cursor);
   const replaces = cursor.readBytes();
   if (replaces.length % NAME_BYTES !== 0 || replaces.length > MAX_REPLACES * NAME_BYTES) {
     throw malformed(`replaces has up to ${MAX_REPLACES} names`, idAt);
   }
   if (parts === 2) return { id, at, replaces, deleted: true, setAt: 0, setEnd: 0, unset: NO_NAMES };
+  const { setAt, setEnd } = readSet(cursor);
+  const unset = parts === 4 ? readUnset(cursor, setAt) : NO_NAMES;
+  return { id, at, replaces, deleted: false, setAt, setEnd, unset };
+}
+
+/** Consumes a document's id. @throws BlockError `malformed-commit`, as the next two */
+export function readId(cursor: CborCursor): string {
+  const start = cursor.at;
+  const id = cursor.readText();
+  if (id === '' || (id.length > MAX_ID_BYTES / 3 && cursor.at - start > MAX_ID_BYTES + 3)) {
+    throw malformed(`an id has 1 to ${MAX_ID_BYTES} bytes`, start);
+  }
+  return id;
+}
+
+/** Consumes a map of fields and tells where it lies. */
+export function readSet(cursor: CborCursor): { setAt: number; setEnd: number } {
   const setAt = cursor.at;
   cursor.skipMap(0, (keyAt, valueAt) => {
     if (compareBytes(cursor.bytes.subarray(keyAt, valueAt), ID_KEY) === 0) {
       throw malformed('a field called _id', keyAt);
     }
   });
-  const setEnd = cursor.at;
-  const unset = parts === 4 ? readUnset(cursor, setAt) : NO_NAMES;
-  return { id, at, replaces, deleted: false, setAt, setEnd, unset };
+  return { setAt, setEnd: cursor.at };
 }
 
-function readUnset(cursor: CborCursor, setAt: number): string[] {
+/** Consumes the names of fields that are removed; none may be in the map at `setAt`. */
+export function readUnset(cursor: CborCursor, setAt: number): string[] {
   const start = cursor.at;
   const names: string[] = [];
   for (let left = cursor.readHead(MAJOR_LIST); left > 0; left--) names.push(cursor.readText());
@@ -191,15 +240,33 @@ function readUnset(cursor: CborCursor, setAt: number): string[] {
   return names;
 }
 
+function readDots(cursor: CborCursor, author: Uint8Array): { sequence: number; parentDots: Dot[] } {
+  const start = cursor.at;
+  const parents = cursor.readHead(MAJOR_LIST) - 1;
+  if (parents < 0 || parents > MAX_PARENTS) throw malformed('not the dots of a commit', start);
+  const sequence = readSequence(cursor);
+  const parentDots: Dot[] = [];
+  for (let i = 0; i < parents; i++) {
+    if (cursor.isAtHead(MAJOR_UNSIGNED)) {
+      parentDots.push({ writer: author, sequence: readSequence(cursor) });
+      continue;
+    }
+    const dotAt = cursor.at;
+    if (cursor.readHead(MAJOR_LIST) !== 2) throw malformed('a dot has two parts', dotAt);
+    const dot: Dot = { writer: readWriter(cursor), sequence: readSequence(cursor) };
+    if (equalBytes(dot.writer, author)) throw malformed('a dot with needless writer', dotAt);
+    parentDots.push(dot);
+  }
+  return { sequence, parentDots };
+}
+
 function readParents(cursor: CborCursor): Uint8Array[] {
   const start = cursor.at;
   const count = cursor.readHead(MAJOR_LIST);
   if (count > MAX_PARENTS) throw malformed(`more than ${MAX_PARENTS} parents`, start);
   const parents: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
-    const cid = cursor.readLink();
-    if (!isSha256DagCbor(cid)) throw malformed('a parent that is no commit', cursor.at);
-    const digest = cid.subarray(4);
+    const digest = linkedDigest(cursor);
     if (i > 0 && compareBytes(parents[i - 1]!, digest) >= 0) {
       throw malformed('parents out of order', cursor.at);
     }
@@ -228,19 +295,29 @@ export function namesIn(replaces: Uint8Array): Uint8Array[] {
 /** Shared by the functions below, each of which leaves it empty. */
 const writer = new CborWriter();
 
-/** @param parents digests, ascending; @param operations as the encode functions below give them */
+/** A parent as a new commit names it. */
+export interface Parent extends Dot {
+  readonly digest: Uint8Array;
+}
+
+/** @param parents by digest, ascending; @param operations as the encode functions below give them */
 export function encodeCommit(
-  parents: readonly Uint8Array[],
+  parents: readonly Parent[],
   time: number,
-  author: Uint8Array,
+  dot: Dot,
   operations: readonly Uint8Array[],
 ): Uint8Array {
-  writer.raw(TWO_KEYS).raw(DATA_KEY).head(MAJOR_LIST, 4);
-  writer.head(MAJOR_UNSIGNED, COMMIT_VERSION).head(MAJOR_UNSIGNED, time).bytes(author);
+  writer.raw(TWO_KEYS).raw(DATA_KEY).head(MAJOR_LIST, 5);
+  writer.head(MAJOR_UNSIGNED, COMMIT_VERSION).head(MAJOR_UNSIGNED, time).bytes(dot.writer);
   writer.head(MAJOR_LIST, operations.length);
   for (const operation of operations) writer.raw(operation);
+  writer.head(MAJOR_LIST, 1 + parents.length).head(MAJOR_UNSIGNED, dot.sequence);
+  for (const parent of parents) {
+    if (!equalBytes(parent.writer, dot.writer)) writer.head(MAJOR_LIST, 2).bytes(parent.writer);
+    writer.head(MAJOR_UNSIGNED, parent.sequence);
+  }
   writer.raw(PARENTS_KEY).head(MAJOR_LIST, parents.length);
-  for (const parent of parents) writer.raw(LINK_HEAD).raw(parent);
+  for (const { digest } of parents) writeLink(writer, digest);
   return writer.finish();
 }
 
@@ -275,6 +352,18 @@ export function encodeDelete(id: string, replaces: Uint8Array): Uint8Array {
 }
 
 // --- links ---
+
+/** Consumes a link to a block of dag-cbor and returns its digest. @throws BlockError `malformed-commit` */
+export function linkedDigest(cursor: CborCursor): Uint8Array {
+  const cid = cursor.readLink();
+  if (!isSha256DagCbor(cid)) throw malformed('a link to something else', cursor.at);
+  return cid.subarray(4);
+}
+
+/** A link to the block of dag-cbor with this digest. */
+export function writeLink(to: CborWriter, digest: Uint8Array): void {
+  to.raw(LINK_HEAD).raw(digest);
+}
 
 /** The digest that names a commit, out of its CID; undefined for the CID of anything else. */
 export function commitDigest(cid: CID): Uint8Array | undefined {

@@ -1,7 +1,7 @@
-import { compareBytes, DIGEST_BYTES, type MaybePromise } from '../blocks.ts';
+import { DIGEST_BYTES, type Block, type MaybePromise } from '../blocks.ts';
 import { sha256 } from '../sha256.ts';
 import type { BlockCache } from './block-cache.ts';
-import { CborWriter, MAJOR_LIST, MAJOR_MAP } from './cbor.ts';
+import { CborWriter } from './cbor.ts';
 import type { CommitTable } from './commit-table.ts';
 import { fieldSpans, namesIn, readOperation, type Commit, type Operation } from './commit.ts';
 import { decodeFields, decodeValue, type Document, type DocumentValue } from './document.ts';
@@ -9,15 +9,18 @@ import {
   applyOperation,
   asEdited,
   copyOf,
-  commitOf,
-  commitsOf,
+  holderOf,
+  holdersOf,
   isDeleted,
   locator,
   offsetOf,
   versionsOf,
   type DocumentState,
+  type EditedDocument,
   type Locator,
 } from './merge.ts';
+import { isPage, type PageTable } from './pages.ts';
+import { encodeSet, PageWriter, readWriting, writeEntry, type SnapshotEntry } from './snapshot.ts';
 import { SortedList } from './sorted-list.ts';
 
 /**
@@ -26,7 +29,9 @@ import { SortedList } from './sorted-list.ts';
  */
 export class Documents {
   readonly table: CommitTable;
+  readonly pages: PageTable;
   readonly blocks: BlockCache;
+  #writings: number;
   readonly #states: Map<string, DocumentState>;
   /** All ids in order, from the first time that somebody lists them. */
   #sortedIds: SortedList<string> | undefined;
@@ -35,10 +40,14 @@ export class Documents {
 
   constructor(
     table: CommitTable,
+    pages: PageTable,
     blocks: BlockCache,
     states: Map<string, DocumentState> = new Map(),
+    writings: number = states.size,
   ) {
+    this.#writings = writings;
     this.table = table;
+    this.pages = pages;
     this.blocks = blocks;
     this.#states = states;
   }
@@ -47,8 +56,14 @@ export class Documents {
     return this.#states;
   }
 
+  /** How many operations and documents of snapshots were merged. */
+  get writings(): number {
+    return this.#writings;
+  }
+
   /** Merges a commit that was numbered `number` in the table; its bytes are those it was read from. */
   apply(number: number, commit: Commit, bytes: Uint8Array): void {
+    this.#writings += commit.operations.length;
     for (const operation of commit.operations) {
       const { id, deleted } = operation;
       const at = locator(number, operation.at);
@@ -57,16 +72,45 @@ export class Documents {
       const next = applyOperation(state, at, deleted, {
         replaces: () => this.#numbersOf(operation.replaces),
         fields: () => this.#fieldsOf(bytes, operation),
+        versionOf: this.#versionOf,
       });
       if (next !== state) this.#states.set(id, next);
     }
   }
 
+  /** Takes states as they are, in place of those of the same documents. */
+  setStates(states: readonly (readonly [id: string, state: DocumentState])[]): void {
+    this.#writings += states.length;
+    for (const [id, state] of states) {
+      if (!this.#states.has(id)) this.#sortedIds?.add(id);
+      this.#states.set(id, state);
+    }
+  }
+
+  /** The documents as they are now, whatever comes. */
+  frozen(): Documents {
+    const states = new Map<string, DocumentState>();
+    for (const [id, state] of this.#states) states.set(id, copyOf(state));
+    return new Documents(this.table, this.pages, this.blocks, states);
+  }
+
+  /** True when documents were written more often than `times` on average. */
+  hasOutgrown(times: number): boolean {
+    return this.#writings > this.#states.size * times;
+  }
+
+  /** The number of the commit that wrote what stands at a place. */
+  versionOf(place: Locator): number {
+    return this.pages.versionOf(place);
+  }
+
+  readonly #versionOf = (place: Locator): number => this.pages.versionOf(place);
+
   /** The document as its winning versions tell it; undefined when there is none or it is deleted. */
   get(id: string): MaybePromise<Document | undefined> {
     const state = this.#states.get(id);
     if (state === undefined || isDeleted(state)) return undefined;
-    const blocks = this.blocks.getAll(commitsOf(state));
+    const blocks = this.blocks.getAll(holdersOf(state));
     if (!(blocks instanceof Promise)) return this.#read(id, state, blocks);
     const asked = copyOf(state);
     return blocks.then((loaded) => this.#read(id, asked, loaded));
@@ -109,7 +153,7 @@ export class Documents {
   async fieldVersions(id: string): Promise<Map<string, FieldVersion[]>> {
     const state = this.#states.get(id);
     if (state === undefined) return new Map();
-    const blocks = this.blocks.getAll(commitsOf(state));
+    const blocks = this.blocks.getAll(holdersOf(state));
     if (!(blocks instanceof Promise)) return this.#allVersions(state, blocks);
     const asked = copyOf(state);
     return this.#allVersions(asked, await blocks);
@@ -117,7 +161,7 @@ export class Documents {
 
   /**
    * SHA-256 of the canonical form of all states: two sets of equal commits give equal digests,
-   * whatever the order in which they came.
+   * whatever the order in which they came, and whether as commits or within a snapshot.
    */
   async digest(): Promise<Uint8Array> {
     const ids = [...this.#states.keys()].sort();
@@ -128,6 +172,31 @@ export class Documents {
     return sha256(hashes);
   }
 
+  /**
+   * The states as the pages of a snapshot. They must not change while it runs.
+   * @param meanBytes what a document takes, about: so many are read ahead as fit into some memory
+   */
+  async *snapshotPages(meanBytes: number): AsyncGenerator<Block> {
+    const pages = new PageWriter((commit) => this.table.version(commit));
+    const ids = [...this.#states.keys()].sort();
+    const ahead = Math.min(65_536, Math.max(256, Math.floor(READ_AHEAD_BYTES / (meanBytes + 1))));
+    for (let from = 0; from < ids.length; from += ahead) {
+      const part = ids.slice(from, from + ahead);
+      const entries: SnapshotEntry[] = Array.from({ length: part.length });
+      for (const index of this.#inPlaceOrder(part)) {
+        const id = part[index]!;
+        const entry = this.#entry(id, this.#states.get(id)!);
+        entries[index] = entry instanceof Promise ? await entry : entry;
+      }
+      for (const entry of entries) {
+        const page = pages.add(entry);
+        if (page !== undefined) yield page;
+      }
+    }
+    const last = pages.end();
+    if (last !== undefined) yield last;
+  }
+
   // --- reading ---
 
   #read(
@@ -136,8 +205,8 @@ export class Documents {
     blocks: ReadonlyMap<number, Uint8Array>,
   ): Document | undefined {
     if (typeof state === 'number') {
-      const bytes = blocks.get(commitOf(state))!;
-      const { setAt, setEnd } = readOperation(bytes, offsetOf(state));
+      const bytes = blocks.get(holderOf(state))!;
+      const { setAt, setEnd } = writingAt(state, bytes);
       return { _id: id, ...decodeFields(bytes.subarray(setAt, setEnd)) };
     }
     const document: Record<string, DocumentValue> = { _id: id };
@@ -146,6 +215,17 @@ export class Documents {
       if (value !== undefined) document[name] = decodeValue(value);
     }
     return document as Document;
+  }
+
+  /** A state with the places of all its fields told one by one. */
+  async elementsOf(state: DocumentState): Promise<EditedDocument> {
+    const blocks = await this.blocks.getAll(holdersOf(state));
+    const fields = new Map<string, Locator[]>();
+    for (const [name, versions] of this.#allVersions(state, blocks)) {
+      const places = versions.map((version) => version.at);
+      if (places.length > 0) fields.set(name, places);
+    }
+    return { heads: asEdited(state).heads, base: undefined, fields };
   }
 
   #allVersions(
@@ -157,7 +237,7 @@ export class Documents {
     const writingOf = (at: Locator): Map<string, Uint8Array | undefined> => {
       let writing = writings.get(at);
       if (writing === undefined) {
-        writing = fieldsWritten(blocks.get(commitOf(at))!, offsetOf(at));
+        writing = fieldsWritten(at, blocks.get(holderOf(at))!);
         writings.set(at, writing);
       }
       return writing;
@@ -169,7 +249,7 @@ export class Documents {
     for (const name of [...names].sort()) {
       const surviving = versionsOf(edited, name)
         .filter((at) => writingOf(at).has(name))
-        .map((at) => ({ commit: commitOf(at), value: writingOf(at).get(name) }));
+        .map((at) => ({ at, commit: this.versionOf(at), value: writingOf(at).get(name) }));
       surviving.sort((a, b) => this.compareVersions(b.commit, a.commit));
       versions.set(name, surviving);
     }
@@ -181,31 +261,56 @@ export class Documents {
     return this.table.time(a) - this.table.time(b) || this.table.compareDigests(a, b);
   }
 
-  /** SHA-256 of a state's canonical bytes. A document written once needs no more than that operation. */
+  /** SHA-256 of a state's canonical bytes: the names of its versions, ascending, then its entry. */
   async #digestOf(id: string): Promise<Uint8Array> {
-    const state = this.#states.get(id)!;
+    const made = this.#entry(id, this.#states.get(id)!);
+    const entry = made instanceof Promise ? await made : made;
+    const commits = new Set(entry.heads.map((head) => head.commit));
+    for (const { commit } of entry.writings) commits.add(commit);
+    const sorted = [...commits].sort((a, b) => this.table.compareDigests(a, b));
+    for (const commit of sorted) canonical.raw(this.table.name(commit));
+    writeEntry(canonical, entry, (commit) => sorted.indexOf(commit));
+    return sha256(canonical.finishView());
+  }
+
+  /** A state with its values. */
+  #entry(id: string, state: DocumentState): MaybePromise<SnapshotEntry> {
+    const blocks = this.blocks.getAll(holdersOf(state));
+    if (!(blocks instanceof Promise)) return this.#entryOf(id, state, blocks);
+    return blocks.then((loaded) => this.#entryOf(id, state, loaded));
+  }
+
+  #entryOf(
+    id: string,
+    state: DocumentState,
+    blocks: ReadonlyMap<number, Uint8Array>,
+  ): SnapshotEntry {
     if (typeof state === 'number') {
-      const loaded = this.blocks.get(commitOf(state));
-      const bytes = loaded instanceof Promise ? await loaded : loaded;
-      const { setAt, setEnd } = readOperation(bytes, offsetOf(state));
-      const name = this.table.name(commitOf(state));
+      const bytes = blocks.get(holderOf(state))!;
+      const { setAt, setEnd, unset } = writingAt(state, bytes);
+      const commit = this.versionOf(state);
       const set = bytes.subarray(setAt, setEnd);
-      return sha256(canonical.text(id).raw(name).raw(set).finishView());
+      const writings = set.length > 1 || unset.length > 0 ? [{ commit, set, unset }] : [];
+      return { id, heads: [{ commit, deleted: false }], writings };
     }
-    const fields = await this.fieldVersions(id);
-    const heads = state.heads
-      .map(({ at, deleted }) => ({ name: this.table.name(commitOf(at)), deleted }))
-      .sort((a, b) => compareBytes(a.name, b.name));
-    canonical.text(id).head(MAJOR_LIST, heads.length);
-    for (const { name, deleted } of heads) canonical.raw(name).raw(deleted ? TRUE : FALSE);
-    canonical.head(MAJOR_MAP, fields.size);
-    for (const [field, versions] of fields) {
-      canonical.text(field).head(MAJOR_LIST, versions.length);
+    const byCommit = new Map<number, { set: [string, Uint8Array][]; unset: string[] }>();
+    for (const [field, versions] of this.#allVersions(state, blocks)) {
       for (const { commit, value } of versions) {
-        canonical.raw(this.table.name(commit)).bytes(value ?? NOTHING);
+        const written = byCommit.get(commit) ?? { set: [], unset: [] };
+        byCommit.set(commit, written);
+        if (value === undefined) written.unset.push(field);
+        else written.set.push([field, value]);
       }
     }
-    return sha256(canonical.finishView());
+    return {
+      id,
+      heads: state.heads.map(({ at, deleted }) => ({ commit: this.versionOf(at), deleted })),
+      writings: [...byCommit].map(([commit, { set, unset }]) => ({
+        commit,
+        set: encodeSet(set),
+        unset,
+      })),
+    };
   }
 
   /** The indexes of ids in the order in which their documents lie in the log. */
@@ -238,25 +343,38 @@ export class Documents {
 
 /** One surviving version of a field: who wrote it, and its dag-cbor; undefined where it was removed. */
 export interface FieldVersion {
+  readonly at: Locator;
   readonly commit: number;
   readonly value: Uint8Array | undefined;
 }
 
-const NOTHING = new Uint8Array(0);
-const FALSE = Uint8Array.of(0);
-const TRUE = Uint8Array.of(1);
+/** How many bytes of documents a snapshot in the making holds in memory, about: 32 MiB. */
+const READ_AHEAD_BYTES = 32 * 1024 * 1024;
 
 /** Left empty by every use. */
 const canonical = new CborWriter();
 
-/** What an operation writes: each field's bytes, undefined for those it removes. */
-export function fieldsWritten(commit: Uint8Array, at: number): Map<string, Uint8Array | undefined> {
-  const operation = readOperation(commit, at);
+/** Where the fields lie that are written at a place, which is in `holder`. */
+function writingAt(
+  place: Locator,
+  holder: Uint8Array,
+): { setAt: number; setEnd: number; unset: readonly string[] } {
+  const read = isPage(holderOf(place)) ? readWriting : readOperation;
+  return read(holder, offsetOf(place));
+}
+
+/** What is written at a place, which is in `holder`: each field's bytes, undefined for those removed. */
+export function fieldsWritten(
+  place: Locator,
+  holder: Uint8Array,
+): Map<string, Uint8Array | undefined> {
+  const { setAt, setEnd, unset } = writingAt(place, holder);
   const written = new Map<string, Uint8Array | undefined>();
-  if (operation.deleted) return written;
-  for (const { name, valueAt, end } of fieldSpans(commit, operation.setAt)) {
-    written.set(name, commit.subarray(valueAt, end));
+  // A delete writes nothing.
+  if (setEnd === 0) return written;
+  for (const { name, valueAt, end } of fieldSpans(holder, setAt)) {
+    written.set(name, holder.subarray(valueAt, end));
   }
-  for (const name of operation.unset) written.set(name, undefined);
+  for (const name of unset) written.set(name, undefined);
   return written;
 }

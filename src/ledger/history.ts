@@ -1,10 +1,10 @@
 import type { CID } from 'multiformats/cid';
 import { equalBytes } from '../blocks.ts';
 import { timeInMs } from './clock.ts';
-import { findOperation, namesIn, readCommit, type Operation } from './commit.ts';
+import { findOperation, namesIn, type Operation } from './commit.ts';
 import { decodeValue, type DocumentValue } from './document.ts';
-import { fieldsWritten, type Documents } from './documents.ts';
-import { asEdited, commitOf } from './merge.ts';
+import { fieldsWritten, type Documents, type FieldVersion } from './documents.ts';
+import { asEdited, locator } from './merge.ts';
 
 /** One writing of a document. */
 export interface HistoryEntry {
@@ -44,15 +44,26 @@ export interface ConflictVersion {
 
 /**
  * Every writing of a document, oldest first: from its newest operations down through the versions that
- * each superseded.
+ * each superseded. Of commits that were dropped there is what survives of them.
  */
 export async function historyOf(id: string, documents: Documents): Promise<HistoryEntry[]> {
   const state = documents.stateOf(id);
   if (state === undefined) return [];
-  const pending = asEdited(state).heads.map((head) => commitOf(head.at));
-  const seen = new Set(pending);
+  const { heads } = asEdited(state);
+  const fields = await documents.fieldVersions(id);
+  const seen = new Set(heads.map((head) => documents.versionOf(head.at)));
+  for (const versions of fields.values()) for (const { commit } of versions) seen.add(commit);
+  const pending = [...seen];
   const found: { commit: number; entry: HistoryEntry }[] = [];
   for (let commit = pending.pop(); commit !== undefined; commit = pending.pop()) {
+    if (documents.table.isPruned(commit)) {
+      const isDelete = heads.some(
+        (head) => head.deleted && documents.versionOf(head.at) === commit,
+      );
+      const entry = survivingEntry(commit, fields, isDelete, documents);
+      if (entry !== undefined) found.push({ commit, entry });
+      continue;
+    }
     if (documents.table.isHole(commit)) continue;
     const bytes = await documents.blocks.get(commit);
     const operation = findOperation(bytes, id);
@@ -75,11 +86,11 @@ export async function conflictsOf(id: string, documents: Documents): Promise<Con
   if (state === undefined || typeof state === 'number') return [];
   const conflicts: Conflict[] = [];
   const { heads } = state;
-  const deletes = heads.filter((head) => head.deleted).map((head) => commitOf(head.at));
+  const deletes = heads.filter((head) => head.deleted).map((head) => documents.versionOf(head.at));
   if (deletes.length > 0 && deletes.length < heads.length) {
     deletes.sort((a, b) => documents.compareVersions(b, a));
     const versions: ConflictVersion[] = [];
-    for (const commit of deletes) versions.push(await versionOf(commit, undefined, documents));
+    for (const commit of deletes) versions.push(versionOf(commit, undefined, documents));
     conflicts.push({ kind: 'delete', versions });
   }
   for (const [field, surviving] of await documents.fieldVersions(id)) {
@@ -87,7 +98,7 @@ export async function conflictsOf(id: string, documents: Documents): Promise<Con
     if (others.every((value) => equalBytes(value, winner!))) continue;
     const versions: ConflictVersion[] = [];
     for (const { commit, value } of surviving) {
-      versions.push(await versionOf(commit, value && decodeValue(value), documents));
+      versions.push(versionOf(commit, value && decodeValue(value), documents));
     }
     conflicts.push({ kind: 'field', field, versions });
   }
@@ -101,27 +112,49 @@ function entryOf(
   documents: Documents,
 ): HistoryEntry {
   const set: [string, DocumentValue][] = [];
-  for (const [name, value] of fieldsWritten(bytes, operation.at)) {
+  for (const [name, value] of fieldsWritten(locator(commit, operation.at), bytes)) {
     if (value !== undefined) set.push([name, decodeValue(value)]);
   }
-  const { writer, time } = readCommit(bytes);
+  const { deleted, unset } = operation;
+  return { ...originOf(commit, documents), deleted, set: Object.fromEntries(set), unset };
+}
+
+function survivingEntry(
+  commit: number,
+  fields: ReadonlyMap<string, readonly FieldVersion[]>,
+  deleted: boolean,
+  documents: Documents,
+): HistoryEntry | undefined {
+  const set: [string, DocumentValue][] = [];
+  const unset: string[] = [];
+  for (const [name, versions] of fields) {
+    for (const version of versions) {
+      if (version.commit !== commit) continue;
+      if (version.value === undefined) unset.push(name);
+      else set.push([name, decodeValue(version.value)]);
+    }
+  }
+  if (!deleted && set.length + unset.length === 0) return undefined;
+  return { ...originOf(commit, documents), deleted, set: Object.fromEntries(set), unset };
+}
+
+function originOf(
+  commit: number,
+  { table }: Documents,
+): Pick<HistoryEntry, 'commit' | 'time' | 'writer'> {
   return {
-    commit: documents.table.cid(commit),
-    time: timeInMs(time),
-    writer: hex(writer),
-    deleted: operation.deleted,
-    set: Object.fromEntries(set),
-    unset: operation.unset,
+    commit: table.cid(commit),
+    time: timeInMs(table.time(commit)),
+    writer: hex(table.writer(commit)),
   };
 }
 
-async function versionOf(
+function versionOf(
   commit: number,
   value: DocumentValue | undefined,
   documents: Documents,
-): Promise<ConflictVersion> {
-  const { writer, time } = readCommit(await documents.blocks.get(commit));
-  return { commit: documents.table.cid(commit), time: timeInMs(time), writer: hex(writer), value };
+): ConflictVersion {
+  return { ...originOf(commit, documents), value };
 }
 
 export function hex(bytes: Uint8Array): string {

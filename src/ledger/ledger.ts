@@ -1,14 +1,15 @@
 import type { CID } from 'multiformats/cid';
 import { CarReader } from '../car/reader.ts';
 import { carHeader, carFrames } from '../car/writer.ts';
-import { verifyBlock, type Block } from '../blocks.ts';
+import { cidOfDigest, keyOf, verifyBlock, type Block } from '../blocks.ts';
 import { DocumentError, LedgerError, StorageError } from '../errors.ts';
-import { Log, type LogDamage } from '../storage/log.ts';
+import { Log, type Location, type LogDamage, type LogPosition } from '../storage/log.ts';
 import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
 import { breather } from './breathe.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
-import { CommitTable } from './commit-table.ts';
+import { emptyState, readerOf, type ClockState } from './clock-state.ts';
+import type { CommitTable } from './commit-table.ts';
 import { readCommit } from './commit.ts';
 import { checkId, encodeDocument, type Document } from './document.ts';
 import { Documents } from './documents.ts';
@@ -16,16 +17,19 @@ import { hex, type Conflict, type HistoryEntry } from './history.ts';
 import {
   checkLedgerName,
   checkLedgerOptions,
+  loadSnapshot,
   openPlace,
   type CheckedOptions,
   type LedgerOptions,
 } from './options.ts';
-import { cacheOf, INDEX_FILE, readIndex, readWriter } from './opening.ts';
+import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './opening.ts';
+import type { PageTable } from './pages.ts';
 import { ParkedCommits } from './parked.ts';
 import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
-import { replayLog } from './recovery.ts';
+import { Replay, replayLog } from './recovery.ts';
 import { LedgerReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
+import { encodeRoot, isSnapshotPage, isSnapshotRoot, readRoot } from './snapshot.ts';
 import { cutCommits, operationFor, type Write } from './transaction.ts';
 import { Turns } from './turns.ts';
 import { LedgerView, type AllDocsOptions, type DocumentRow } from './view.ts';
@@ -75,9 +79,17 @@ export interface VerifyReport {
   readonly digest: string;
 }
 
+export interface CompactReport {
+  /** What the log took before and after, in bytes. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** How many commits gave way to the snapshot. */
+  readonly dropped: number;
+}
+
 export interface ImportReport {
   readonly blocks: number;
-  /** How many of them were new. */
+  /** How many commits came, as themselves or within a snapshot. */
   readonly added: number;
 }
 
@@ -93,6 +105,19 @@ const CAR_BATCH = 256;
 /** An export comes in chunks of about this size: 256 KiB. */
 const EXPORT_CHUNK_BYTES = 256 * 1024;
 
+/** How many blocks are handed to the log at once when it is compacted. */
+const COMPACT_BATCH = 64;
+
+/** A newcomer is sent a snapshot when the commits have more bytes than this, 16 KiB, ... */
+const SNAPSHOT_PAYS_BYTES = 16 * 1024;
+/** ... and each document was written more often than this on average. */
+const SNAPSHOT_PAYS_WRITINGS = 2;
+
+/** A log is compacted by itself from this size on, 16 MiB, ... */
+const AUTO_COMPACT_BYTES = 16 * 1024 * 1024;
+/** ... when each document was written more often than this on average. */
+const AUTO_COMPACT_WRITINGS = 4;
+
 /** Readers of CARs bound the header. */
 const MAX_ROOTS = 1000;
 
@@ -105,16 +130,22 @@ const MAX_REJECTED = 100;
 /**
  * Opens the ledger of this name, creating it where there is none.
  * @throws LedgerError `invalid-name`, `invalid-option`, `locked` (open elsewhere), `no-storage`
+ * @throws LedgerError `no-snapshot` when the snapshot's address cannot be fetched; BlockError
  * @throws StorageError
  */
 export async function openLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {
   checkLedgerName(name);
   const checked = checkLedgerOptions(options);
   const place = await openPlace(name, options);
+  let ledger: Ledger | undefined;
   try {
-    return await Ledger.open(name, place, checked);
+    ledger = await Ledger.open(name, place, checked);
+    if (options.snapshot !== undefined && ledger.replica.blockCount === 0) {
+      await ledger.import(await loadSnapshot(options.snapshot));
+    }
+    return ledger;
   } catch (error) {
-    await place.close();
+    await (ledger ?? place).close();
     throw error;
   }
 }
@@ -150,6 +181,9 @@ export class Ledger {
   #savedCommits = -1;
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
   #losing: Promise<void> | undefined;
+  #compacting = false;
+  /** How many snapshots are being read out: what they read must stay. */
+  #frozenReaders = 0;
   #dueTimer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(parts: LedgerParts) {
@@ -166,43 +200,41 @@ export class Ledger {
     this.#savedCommits = parts.savedCommits;
     this.#unsavedBytes = parts.unsavedBytes;
     this.#view = this.#liveView();
-    this.replica = new LedgerReplica(this.#writer, this.#store, {
+    this.replica = new LedgerReplica(parts.replicaId, this.#store, {
       checkOpen: () => this.#checkOpen(),
       receive: (blocks, origin) => this.#receive(blocks, origin),
+      keepsHistory: this.#options.history === 'full',
+      snapshotPays: () =>
+        this.#bytes() > SNAPSHOT_PAYS_BYTES && this.#documents.hasOutgrown(SNAPSHOT_PAYS_WRITINGS),
+      snapshot: () => this.#frozen()(),
     });
   }
 
   /** Opens a ledger in a place of its own; see `openLedger`. */
   static async open(name: string, place: Place, options: CheckedOptions): Promise<Ledger> {
     const { durability, segmentBytes } = options;
-    const writer = await readWriter(place);
+    const replicaId = await readReplicaId(place);
+    const writer = newWriter(replicaId);
     const log = await Log.open(place, { durability, segmentBytes });
     const parkedLog = await Log.open(place, { durability, segmentBytes, prefix: 'parked' });
 
     const saved = await readIndex(place, log);
-    const table = saved?.table ?? new CommitTable();
-    const savedCommits = saved?.table.count ?? -1;
-    const heads = new Set(saved?.heads);
     const onCorrupt: { call: () => void } = { call: () => {} };
-    const cache = cacheOf(log, table, options.cacheBytes, () => onCorrupt.call());
-    const documents = new Documents(table, cache, saved?.states);
-    let unsavedBytes = 0;
-    const { unreadable } = await replayLog(
-      log,
-      saved?.position,
-      table,
-      heads,
-      (number, commit, bytes) => {
-        unsavedBytes += bytes.length;
-        documents.apply(number, commit, bytes);
-      },
-    );
+    const makeCache = (table: CommitTable, pages: PageTable): BlockCache =>
+      cacheOf(log, table, pages, options.cacheBytes, () => onCorrupt.call());
+    const state: ClockState = saved
+      ? { ...saved.state, cache: makeCache(saved.state.table, saved.state.pages) }
+      : emptyState(makeCache);
+    const savedCommits = saved?.state.table.count ?? -1;
+    const { table, pages, cache } = state;
+    const documents = new Documents(table, pages, cache, saved?.documents, saved?.writings);
+    const replay = await replayLog(log, saved?.position, state, documents);
     const parked = await ParkedCommits.open(
       parkedLog,
       options.maxParkedBytes,
-      (digest) => table.find(digest) >= 0,
+      (digest) => state.table.find(digest) >= 0,
     );
-    const store = new CommitStore(log, parked, { table, heads, cache }, { ...options, writer });
+    const store = new CommitStore(log, parked, state, { ...options, writer });
     const ledger = new Ledger({
       name,
       place,
@@ -210,10 +242,11 @@ export class Ledger {
       parkedLog,
       store,
       options,
+      replicaId,
       writer,
       documents,
-      unreadable,
-      unsavedBytes,
+      unreadable: replay.unreadable,
+      unsavedBytes: replay.bytes,
       savedBytes: saved?.bytes ?? 0,
       savedCommits,
     });
@@ -227,7 +260,10 @@ export class Ledger {
     return this.#store.clock;
   }
 
-  /** This ledger's id as a writer, in hexadecimal: the `writer` of its own history entries. */
+  /**
+   * The id under which this ledger writes, in hexadecimal: the `writer` of its own history entries. The
+   * first 16 digits stay the same, the others are new each time that it is opened.
+   */
   get writer(): string {
     return hex(this.#writer);
   }
@@ -324,8 +360,8 @@ export class Ledger {
     const clock = this.clock;
     const { cache } = this.#store;
     const documents = this.#documents;
-    const ids = new Set<string>();
-    for (const commit of this.#store.commitsSince(this.#checkClock(since))!) {
+    const ids = new Set<string>(since.length === 0 ? documents.states.keys() : []);
+    for (const commit of since.length === 0 ? [] : this.#commitsSince(since)) {
       for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
     }
     const sorted = [...ids].sort();
@@ -334,8 +370,8 @@ export class Ledger {
   }
 
   /**
-   * The documents as they were at a clock that this ledger has passed. Its first read merges the
-   * commits below that clock anew.
+   * The documents as they were at a clock that this ledger has passed and whose commits it still has
+   * (see the option `history`). Its first read merges the commits below that clock anew.
    * @throws LedgerError `unknown-clock`
    */
   at(clock: Clock): LedgerView {
@@ -375,29 +411,41 @@ export class Ledger {
   // --- moving and checking ---
 
   /**
-   * All commits as a CARv1 whose roots are the clock, up to a thousand heads of it; what is written
-   * meanwhile is not in it.
+   * All that is here as a CARv1 whose roots are the clock, up to a thousand heads of it: the commits,
+   * before them the snapshots that hold what was dropped. What is written meanwhile is not in it.
    */
   async *export(): AsyncGenerator<Uint8Array> {
     await this.#reading();
+    const snapshots = await this.#snapshotCids();
     const cids = this.#store.cids();
     yield carHeader(this.clock.slice(0, MAX_ROOTS));
-    let blocks: Block[] = [];
-    let size = 0;
-    for (const cid of cids) {
-      this.#checkOpen();
-      const bytes = await this.#store.getBlock(cid);
-      if (bytes === undefined) {
-        throw new StorageError('missing-block', `commit ${cid} was lost while it was exported`);
-      }
-      blocks.push({ cid, bytes });
-      size += bytes.length;
-      if (size < EXPORT_CHUNK_BYTES) continue;
-      yield carFrames(blocks);
-      blocks = [];
-      size = 0;
-    }
-    if (blocks.length > 0) yield carFrames(blocks);
+    yield* carChunks(this.#blocks([...snapshots, ...cids]));
+  }
+
+  /**
+   * The documents of now, without their past, as a CARv1 that `openLedger` takes as a start. Its root is
+   * the snapshot's; ledgers of the same clock make the same bytes.
+   */
+  async *snapshot(): AsyncGenerator<Uint8Array> {
+    await this.#reading();
+    let root: CID | undefined;
+    // A CAR begins with its root, which is known when all pages are: the first pass only hashes.
+    const frozen = this.#frozen();
+    for await (const block of frozen()) root = block.cid;
+    yield carHeader([root!]);
+    yield* carChunks(frozen());
+  }
+
+  /**
+   * Lets old commits give way to a snapshot of the documents, whose newest part stays as commits, for
+   * peers that were away for a while. Writes wait while it runs. Does nothing for a ledger of
+   * `history: 'full'`, for one that has lost commits, and while a snapshot is sent to a peer.
+   * @throws StorageError; everything is then as it was
+   */
+  async compact(): Promise<CompactReport> {
+    this.#checkOpen();
+    if (this.#losing !== undefined) await this.#losing;
+    return this.#turns.run(() => this.#compact());
   }
 
   /**
@@ -410,7 +458,7 @@ export class Ledger {
   ): Promise<ImportReport> {
     this.#checkOpen();
     const reader = new CarReader();
-    const before = this.#store.count + this.#store.parkedCount;
+    const before = this.#store.mergedCount + this.#store.parkedCount;
     let blocks = 0;
     for await (const chunk of car instanceof Uint8Array ? [car] : car) {
       const read = reader.push(chunk);
@@ -420,30 +468,24 @@ export class Ledger {
       }
     }
     reader.end();
-    return { blocks, added: this.#store.count + this.#store.parkedCount - before };
+    return { blocks, added: this.#store.mergedCount + this.#store.parkedCount - before };
   }
 
-  /** Reads every commit from storage, hashes it, merges all anew and compares with the present state. */
+  /** Reads every block from storage, hashes it, merges all anew and compares with the present state. */
   async verify(onProgress?: (done: number, total: number) => void): Promise<VerifyReport> {
     this.#checkOpen();
     return this.#turns.run(async () => {
-      const { table } = this.#store;
       const corrupt: { cid: CID; error: unknown }[] = [];
-      const documents = this.#emptyDocuments();
-      const breathe = breather();
-      let bytes = 0;
-      for (let commit = 0; commit < this.#store.count; commit++) {
-        if (table.isHole(commit)) continue;
-        await breathe();
-        try {
-          const data = await this.#log.read(table.location(commit), table.cid(commit));
-          documents.apply(commit, readCommit(data), data);
-          bytes += data.length;
-        } catch (error) {
-          corrupt.push({ cid: table.cid(commit), error });
-        }
-        onProgress?.(commit + 1, this.#store.count);
-      }
+      let [bytes, done] = [0, 0];
+      const total = this.#store.blockCount;
+      const documents = await this.#mergedAnew(
+        () => true,
+        (cid, error) => corrupt.push({ cid, error }),
+        (length) => {
+          bytes += length;
+          onProgress?.(Math.min(++done, total), total);
+        },
+      );
       const whole = corrupt.length === 0;
       const digest = whole ? hex(await documents.digest()) : '';
       return {
@@ -557,8 +599,24 @@ export class Ledger {
     await this.#turns.run(async () => {
       this.#checkWritable();
       const nowMs = this.#options.now();
-      await this.#take(await this.#store.receive(blocks, nowMs), nowMs, origin);
+      for (const { kind, run } of runsByKind(blocks)) {
+        if (kind === 'commit') {
+          await this.#take(await this.#store.receive(run, nowMs), nowMs, origin);
+        } else if (kind === 'page') {
+          await this.#store.addPages(run);
+        } else {
+          for (const root of run) await this.#receiveRoot(root, nowMs, origin);
+        }
+      }
     });
+  }
+
+  async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
+    const changed = await this.#store.addRoot(root, this.#documents);
+    if (changed === undefined) return;
+    const pages = readRoot(root.bytes).pages.map((digest) => cidOfDigest(digest));
+    this.#tell(new Set(changed), [...pages, root.cid], 'remote', origin);
+    await this.#take(await this.#store.receiveDue(nowMs), nowMs, origin);
   }
 
   /** Receives blocks whose hashes have not been checked. */
@@ -601,20 +659,166 @@ export class Ledger {
       for (const operation of commit.operations) ids.add(operation.id);
       this.#unsavedBytes += bytes.length;
     }
+    this.#tell(
+      ids,
+      applied.map(({ cid }) => cid),
+      origin,
+      from,
+    );
+    this.#compactWhenItPays();
+  }
+
+  /** Tells who wants to know that blocks came, and what they changed. */
+  #tell(
+    ids: ReadonlySet<string>,
+    cids: readonly CID[],
+    origin: Change['origin'],
+    from?: object,
+  ): void {
     this.#view.invalidate(ids);
     if (this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4)) {
       this.#unsavedBytes = 0;
       void this.#turns.run(() => this.#saveIndexInBackground());
     }
-    const { watchers } = this.replica;
-    if (watchers.size > 0) {
-      const cids = applied.map(({ cid }) => cid);
-      for (const watcher of watchers) callSafely(() => watcher(cids, from));
-    }
+    for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, from));
     if (this.#listeners.size > 0) {
       const change: Change = { ids: [...ids], clock: this.clock, origin };
       for (const listener of this.#listeners) callSafely(() => listener(change));
     }
+  }
+
+  // --- snapshots ---
+
+  /** The blocks of a snapshot of the documents as they are now, its root last; as often as asked for. */
+  #frozen(): () => AsyncGenerator<Block> {
+    const { table, heads, context } = this.#store.state;
+    const documents = this.#documents.frozen();
+    const covered = context.copy();
+    const tips = [...heads].sort((a, b) => table.compareDigests(a, b));
+    const meanBytes = this.#bytes() / (documents.states.size + 1);
+    const hold = (): (() => void) => {
+      this.#frozenReaders++;
+      return () => this.#frozenReaders--;
+    };
+    return async function* blocks() {
+      const release = hold();
+      try {
+        const pages: CID[] = [];
+        for await (const page of documents.snapshotPages(meanBytes)) {
+          pages.push(page.cid);
+          yield page;
+        }
+        yield encodeRoot(
+          covered,
+          tips.map((tip) => table.version(tip)),
+          pages,
+        );
+      } finally {
+        release();
+      }
+    };
+  }
+
+  /** How many bytes of blocks are here. */
+  #bytes(): number {
+    let bytes = 0;
+    for (const size of this.#log.segments.values()) bytes += size;
+    return bytes;
+  }
+
+  /** The blocks of the merged snapshots, pages before roots. */
+  async #snapshotCids(): Promise<CID[]> {
+    const cids: CID[] = [];
+    for (const { digest, location } of this.#store.state.snapshots) {
+      const root = readRoot(await readerOf(this.#log)(location, digest));
+      cids.push(...root.pages.map((page) => cidOfDigest(page)), cidOfDigest(digest));
+    }
+    return cids;
+  }
+
+  async *#blocks(cids: readonly CID[]): AsyncGenerator<Block> {
+    for (const cid of cids) {
+      this.#checkOpen();
+      const bytes = await this.#store.getBlock(cid);
+      if (bytes === undefined) {
+        throw new StorageError('missing-block', `block ${cid} was dropped while it was exported`);
+      }
+      yield { cid, bytes };
+    }
+  }
+
+  /**
+   * Writes the snapshot and the newest commits behind the log, reads them back, and only then lets go
+   * of what lies before. A crash at any point leaves a log that tells the same.
+   */
+  async #compact(): Promise<CompactReport> {
+    this.#checkWritable();
+    const before = { bytes: this.#bytes(), commits: this.#store.blockCount };
+    const unchanged = { bytesBefore: before.bytes, bytesAfter: before.bytes, dropped: 0 };
+    if (this.#options.history === 'full' || this.#store.mergedCount === 0) return unchanged;
+    if (this.#frozenReaders > 0) return unchanged;
+    if (this.#store.missing.length > 0) return unchanged;
+    const segment = this.#log.roll();
+    const clock = this.clock.map(String);
+    let bytes = 0;
+    let batch: Block[] = [];
+    const append = async (block: Block): Promise<void> => {
+      batch.push(block);
+      bytes += block.bytes.length;
+      if (batch.length < COMPACT_BATCH) return;
+      await this.#log.append(batch);
+      batch = [];
+    };
+    for await (const block of this.#frozen()()) await append(block);
+    for (const commit of this.#newestCommits(this.#options.recentBytes)) {
+      const { table, cache } = this.#store;
+      const kept = cache.pass(commit);
+      await append({ cid: table.cid(commit), bytes: kept instanceof Promise ? await kept : kept });
+    }
+    await this.#log.append(batch);
+    await this.#log.flush();
+    await this.#rebuild({ segment, offset: 0 });
+    if (String(this.clock.map(String)) !== String(clock)) {
+      await this.#rebuild();
+      throw new StorageError('corrupt', 'the snapshot does not tell the clock that it was made of');
+    }
+    await this.#log.dropBefore(segment);
+    await this.#trySaveIndex();
+    const dropped = before.commits - this.#store.blockCount;
+    return { bytesBefore: before.bytes, bytesAfter: this.#bytes(), dropped };
+  }
+
+  /** The newest commits that are here whole and have so many bytes together, oldest first. */
+  #newestCommits(bytes: number): number[] {
+    const { table, count } = this.#store;
+    const commits: number[] = [];
+    let left = bytes;
+    for (let commit = count - 1; commit >= 0; commit--) {
+      if (!table.isWhole(commit)) continue;
+      left -= table.size(commit);
+      if (left < 0) break;
+      commits.push(commit);
+    }
+    return commits.reverse();
+  }
+
+  /** Compacts when the log has outgrown the documents several times over. */
+  #compactWhenItPays(): void {
+    const bytes = this.#bytes();
+    if (this.#compacting || this.#options.history === 'full' || bytes < AUTO_COMPACT_BYTES) return;
+    if (!this.#documents.hasOutgrown(AUTO_COMPACT_WRITINGS)) return;
+    this.#compacting = true;
+    this.#turns
+      .run(async () => {
+        if (this.#state === 'open') await this.#compact();
+      })
+      .catch((error: unknown) => {
+        // The log stays as it is, and the next write tries again.
+        if (!(error instanceof StorageError)) throwLater(error);
+      })
+      .finally(() => {
+        this.#compacting = false;
+      });
   }
 
   // --- the rest ---
@@ -644,53 +848,87 @@ export class Ledger {
     throw new LedgerError('unknown-clock', `ledger '${this.name}' does not hold commit ${unknown}`);
   }
 
+  /** @throws LedgerError `unknown-clock` */
+  #commitsSince(clock: Clock): number[] {
+    const commits = this.#store.commitsSince(clock);
+    if (commits !== undefined) return commits;
+    this.#checkClock(clock);
+    throw new LedgerError('unknown-clock', `ledger '${this.name}' has dropped what came after it`);
+  }
+
   #liveView(): LedgerView {
     const documents = this.#documents;
     return new LedgerView(this.#store, () => documents, undefined);
   }
 
-  #emptyDocuments(): Documents {
-    return new Documents(this.#store.table, this.#store.cache);
-  }
-
   async #documentsBelow(heads: Clock): Promise<Documents> {
     if (this.#losing !== undefined) await this.#losing;
-    const documents = this.#emptyDocuments();
-    const { table, cache } = this.#store;
+    const { table, snapshots } = this.#store.state;
     const below = table.ancestors(this.#checkClock(heads).map((cid) => this.#store.numberOf(cid)));
-    const count = this.#store.count;
-    const breathe = breather();
-    for (let commit = 0; commit < count; commit++) {
-      if (!below.has(commit) || table.isHole(commit)) continue;
-      await breathe();
-      const bytes = await cache.get(commit);
-      documents.apply(commit, readCommit(bytes), bytes);
+    for (const { digest, location } of snapshots) {
+      const root = readRoot(await readerOf(this.#log)(location, digest));
+      if (root.heads.every((head) => below.has(table.find(head.digest)))) continue;
+      const what = `the commits below ${heads.join(', ')} were dropped`;
+      throw new LedgerError('unknown-clock', `ledger '${this.name}': ${what}`);
     }
+    return this.#mergedAnew(
+      (commit) => below.has(commit),
+      (_cid, error) => {
+        if (error instanceof StorageError && error.code === 'corrupt') this.#loseCorrupt();
+        throw error;
+      },
+    );
+  }
+
+  /** What the snapshots and those commits add up to that are accepted, from their stored bytes. */
+  async #mergedAnew(
+    accept: (commit: number) => boolean,
+    onCorrupt: (cid: CID, error: unknown) => void,
+    onBlock?: (bytes: number) => void,
+  ): Promise<Documents> {
+    const { count } = this.#store;
+    const { table, pages, snapshots } = this.#store.state;
+    const state = emptyState((commits, ofSnapshots) => this.#makeCache(commits, ofSnapshots));
+    for (const { digest, location } of pages.dump()) state.loose.set(keyOf(digest), location);
+    const documents = new Documents(state.table, state.pages, state.cache);
+    const replay = new Replay(this.#log, state, documents);
+    const breathe = breather();
+    const add = async (location: Location, cid: CID): Promise<void> => {
+      await breathe();
+      try {
+        const bytes = await this.#log.read(location, cid);
+        await replay.add({ ...location, cid, bytes });
+        onBlock?.(bytes.length);
+      } catch (error) {
+        onCorrupt(cid, error);
+      }
+    };
+    for (const { digest, location } of snapshots) await add(location, cidOfDigest(digest));
+    for (const cid of replay.unreadable) onCorrupt(cid, new StorageError('corrupt', `${cid}`));
+    for (let commit = 0; commit < count; commit++) {
+      if (accept(commit) && table.isWhole(commit)) {
+        await add(table.location(commit), table.cid(commit));
+      }
+    }
+    replay.finish();
     return documents;
   }
 
   /** Merges the whole log anew, after a commit was lost or came back. */
-  async #rebuild(): Promise<void> {
-    const table = new CommitTable();
-    const heads = new Set<number>();
-    const cache = this.#makeCache(table);
-    const documents = new Documents(table, cache);
-    const { unreadable } = await replayLog(
-      this.#log,
-      undefined,
-      table,
-      heads,
-      (number, commit, bytes) => documents.apply(number, commit, bytes),
-    );
+  async #rebuild(from?: LogPosition): Promise<void> {
+    const state = emptyState((table, pages) => this.#makeCache(table, pages));
+    const documents = new Documents(state.table, state.pages, state.cache);
+    const { unreadable } = await replayLog(this.#log, from, state, documents);
     this.#unreadable = unreadable;
     this.#savedCommits = -1;
-    this.#store.restart({ table, heads, cache });
+    this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
   }
 
-  #makeCache(table: CommitTable): BlockCache {
-    return cacheOf(this.#log, table, this.#options.cacheBytes, () => this.#loseCorrupt());
+  #makeCache(table: CommitTable, pages: PageTable): BlockCache {
+    const { cacheBytes } = this.#options;
+    return cacheOf(this.#log, table, pages, cacheBytes, () => this.#loseCorrupt());
   }
 
   /**
@@ -774,9 +1012,9 @@ export class Ledger {
     const bytes = encodeIndex({
       position: end,
       segments: new Map(segments),
-      table: this.#store.table,
-      heads: this.#store.heads,
-      states: this.#documents.states,
+      state: this.#store.state,
+      documents: this.#documents.states,
+      writings: this.#documents.writings,
     });
     await this.#place.replace(INDEX_FILE, bytes);
     this.#savedBytes = bytes.length;
@@ -789,6 +1027,40 @@ export class Ledger {
 function overtaking(earlier: Write | undefined, later: Write): Write {
   if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
   return { ...later, resolve: true };
+}
+
+/** Blocks as frames of a CAR, in chunks of about 256 KiB. */
+async function* carChunks(blocks: AsyncIterable<Block>): AsyncGenerator<Uint8Array> {
+  let chunk: Block[] = [];
+  let size = 0;
+  for await (const block of blocks) {
+    chunk.push(block);
+    size += block.bytes.length;
+    if (size < EXPORT_CHUNK_BYTES) continue;
+    yield carFrames(chunk);
+    chunk = [];
+    size = 0;
+  }
+  if (chunk.length > 0) yield carFrames(chunk);
+}
+
+type BlockKind = 'commit' | 'page' | 'root';
+
+function kindOf({ bytes }: Block): BlockKind {
+  if (isSnapshotPage(bytes)) return 'page';
+  return isSnapshotRoot(bytes) ? 'root' : 'commit';
+}
+
+/** The blocks in their order, those of one kind that follow one another together. */
+function runsByKind(blocks: readonly Block[]): { kind: BlockKind; run: Block[] }[] {
+  const runs: { kind: BlockKind; run: Block[] }[] = [];
+  for (const block of blocks) {
+    const kind = kindOf(block);
+    const last = runs.at(-1);
+    if (last?.kind === kind) last.run.push(block);
+    else runs.push({ kind, run: [block] });
+  }
+  return runs;
 }
 
 interface PendingWrite {
@@ -804,6 +1076,7 @@ interface LedgerParts {
   readonly parkedLog: Log;
   readonly store: CommitStore;
   readonly options: CheckedOptions;
+  readonly replicaId: Uint8Array;
   readonly writer: Uint8Array;
   readonly documents: Documents;
   readonly unreadable: readonly CID[];

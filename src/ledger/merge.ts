@@ -14,18 +14,19 @@
  */
 
 /**
- * Where an operation is: its commit's number and its first byte in that commit, as one integer.
- * A commit has at most 2^21 bytes (MAX_BLOCK_BYTES), so 2^31 commits fit in a double.
+ * Where a writing is: the number of the block that holds it, a commit or a page of a snapshot, and its
+ * first byte in that block, as one integer. A block has at most 2^21 bytes (MAX_BLOCK_BYTES), so 2^31
+ * of them fit in a double.
  */
 export type Locator = number;
 
 const OFFSETS = 2 ** 21;
 
-export function locator(commit: number, at: number): Locator {
-  return commit * OFFSETS + at;
+export function locator(holder: number, at: number): Locator {
+  return holder * OFFSETS + at;
 }
 
-export function commitOf(place: Locator): number {
+export function holderOf(place: Locator): number {
   return Math.floor(place / OFFSETS);
 }
 
@@ -59,6 +60,8 @@ export interface MergeDetails {
   readonly replaces: () => readonly number[];
   /** The fields that it sets or unsets. */
   readonly fields: () => readonly string[];
+  /** The number of the commit that wrote what stands at a place. */
+  readonly versionOf: (place: Locator) => number;
 }
 
 /** The state with an operation; the state given belongs to this call and must not be used again. */
@@ -74,7 +77,7 @@ export function applyOperation(
   }
   const replaces = details.replaces();
   const edited = asEdited(state);
-  const survives = (version: Locator): boolean => !replaces.includes(commitOf(version));
+  const survives = (version: Locator): boolean => !replaces.includes(details.versionOf(version));
   edited.heads = edited.heads.filter((head) => survives(head.at));
   edited.heads.push({ at, deleted });
   if (deleted) return edited;
@@ -110,13 +113,13 @@ export function isDeleted(state: DocumentState): boolean {
   return typeof state !== 'number' && state.heads.every((head) => head.deleted);
 }
 
-/** The commits whose bytes tell the state's values. */
-export function commitsOf(state: DocumentState): Set<number> {
-  if (typeof state === 'number') return new Set([commitOf(state)]);
-  const commits = new Set<number>();
-  if (state.base !== undefined) commits.add(commitOf(state.base));
+/** The blocks whose bytes tell the state's values. */
+export function holdersOf(state: DocumentState): Set<number> {
+  if (typeof state === 'number') return new Set([holderOf(state)]);
+  const holders = new Set<number>();
+  if (state.base !== undefined) holders.add(holderOf(state.base));
   for (const versions of state.fields.values()) {
-    for (const version of versions) commits.add(commitOf(version));
+    for (const version of versions) holders.add(holderOf(version));
   }
-  return commits;
+  return holders;
 }

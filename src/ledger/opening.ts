@@ -1,23 +1,39 @@
+import { concatBytes } from '../blocks.ts';
 import { StorageError } from '../errors.ts';
 import type { Log } from '../storage/log.ts';
 import type { Place } from '../storage/place.ts';
 import { BlockCache } from './block-cache.ts';
 import type { CommitTable } from './commit-table.ts';
+import { isPage, type PageTable } from './pages.ts';
 import { decodeIndex } from './saved-index.ts';
 
 /** Files beside the log, in the same place. */
 export const INDEX_FILE = 'index';
 const WRITER_FILE = 'writer';
 
-const WRITER_BYTES = 8;
+const REPLICA_ID_BYTES = 8;
+const OPENING_BYTES = 4;
 
-/** The id under which this ledger writes, made when it is opened for the first time. */
-export async function readWriter(place: Place): Promise<Uint8Array> {
+/** What names this ledger among the copies of its data, made when it is opened for the first time. */
+export async function readReplicaId(place: Place): Promise<Uint8Array> {
   const stored = await readFile(place, WRITER_FILE);
-  if (stored?.length === WRITER_BYTES) return stored;
-  const writer = globalThis.crypto.getRandomValues(new Uint8Array(WRITER_BYTES));
-  await place.replace(WRITER_FILE, writer);
-  return writer;
+  if (stored?.length === REPLICA_ID_BYTES) return stored;
+  const id = randomBytes(REPLICA_ID_BYTES);
+  await place.replace(WRITER_FILE, id);
+  return id;
+}
+
+/**
+ * The id under which a ledger writes while it is open. Each opening has one of its own, because a
+ * writer's commits must follow one another: an opening from a backup, or after a loss of power, might
+ * not know the last ones of the opening before.
+ */
+export function newWriter(replicaId: Uint8Array): Uint8Array {
+  return concatBytes([replicaId, randomBytes(OPENING_BYTES)]);
+}
+
+function randomBytes(length: number): Uint8Array {
+  return globalThis.crypto.getRandomValues(new Uint8Array(length));
 }
 
 /** The saved index when it fits the log: made from the same segments, which may have grown since. */
@@ -44,20 +60,22 @@ async function readFile(place: Place, name: string): Promise<Uint8Array | undefi
   return file && place.read(name, 0, file.size);
 }
 
-/** Commits by number, read from the log; `onCorrupt` is told when one is not what was written. */
+/** Commits and pages by number, from the log; `onCorrupt` is told of one that is not what was written. */
 export function cacheOf(
   log: Log,
   table: CommitTable,
+  pages: PageTable,
   cacheBytes: number,
   onCorrupt: () => void,
 ): BlockCache {
-  return new BlockCache(cacheBytes, (commit) => {
+  return new BlockCache(cacheBytes, (holder) => {
     const failed = (error: unknown): never => {
       if (error instanceof StorageError && error.code === 'corrupt') onCorrupt();
       throw error;
     };
     try {
-      const bytes = log.read(table.location(commit), table.cid(commit));
+      const source = isPage(holder) ? pages : table;
+      const bytes = log.read(source.location(holder), source.cid(holder));
       return bytes instanceof Promise ? bytes.catch(failed) : bytes;
     } catch (error) {
       return failed(error);

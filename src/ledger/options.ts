@@ -15,6 +15,22 @@ export interface LedgerOptions {
    * sudden. `strict`: the loss of power too, at the cost of a disk sync per commit.
    */
   readonly durability?: 'relaxed' | 'strict';
+  /**
+   * `recent` (the default): a ledger that begins with a peer takes its state instead of its past where
+   * that is less, and old commits give way to a snapshot when they outgrow the documents several times
+   * over. `full`: every commit is asked for and kept, for `history` and `at`.
+   */
+  readonly history?: 'full' | 'recent';
+  /**
+   * How many bytes of the newest commits stay when older ones give way to a snapshot. Default 4 MiB.
+   * Peers that were away for longer than they reach back are sent the snapshot.
+   */
+  readonly recentBytes?: number;
+  /**
+   * What an empty ledger begins with: a CAR such as `snapshot` or `export` makes, as bytes or by its
+   * address, which is fetched. A ledger that holds something takes no notice of it.
+   */
+  readonly snapshot?: Uint8Array | string | URL;
   /** The largest document in bytes of dag-cbor without its `_id`. Default 1 MiB, at most 1.5 MiB. */
   readonly maxDocumentBytes?: number;
   /** Commits from further in the future than this wait. In milliseconds; default 5 minutes. */
@@ -31,6 +47,8 @@ export interface LedgerOptions {
 
 export interface CheckedOptions {
   readonly durability: 'relaxed' | 'strict';
+  readonly history: 'full' | 'recent';
+  readonly recentBytes: number;
   readonly maxDocumentBytes: number;
   readonly futureToleranceMs: number;
   readonly maxParkedBytes: number;
@@ -44,9 +62,12 @@ const GREATEST_DOCUMENT_BYTES = MAX_BLOCK_BYTES - MEBIBYTE / 2;
 
 /** @throws LedgerError `invalid-option` */
 export function checkLedgerOptions(options: LedgerOptions): CheckedOptions {
-  const { durability = 'relaxed', now = Date.now } = options;
+  const { durability = 'relaxed', history = 'recent', now = Date.now } = options;
   if (durability !== 'relaxed' && durability !== 'strict') {
     throw new LedgerError('invalid-option', `durability is 'relaxed' or 'strict'`);
+  }
+  if (history !== 'full' && history !== 'recent') {
+    throw new LedgerError('invalid-option', `history is 'full' or 'recent'`);
   }
   if (typeof now !== 'function') {
     throw new LedgerError(
@@ -67,6 +88,8 @@ export function checkLedgerOptions(options: LedgerOptions): CheckedOptions {
   };
   return {
     durability,
+    history,
+    recentBytes: number('recentBytes', 4 * MEBIBYTE),
     maxDocumentBytes: number(
       'maxDocumentBytes',
       DEFAULT_MAX_DOCUMENT_BYTES,
@@ -96,6 +119,32 @@ export function checkLedgerName(name: unknown): asserts name is string {
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/;
 /** Names that Windows keeps for devices. */
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** The CAR that an empty ledger begins with. @throws LedgerError `no-snapshot` */
+export async function loadSnapshot(
+  snapshot: Uint8Array | string | URL,
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  if (snapshot instanceof Uint8Array) return snapshot;
+  let cause: unknown;
+  try {
+    const response = await fetch(snapshot);
+    if (response.ok && response.body !== null) return chunksOf(response.body);
+    cause = new Error(`status ${response.status}`);
+  } catch (error) {
+    cause = error;
+  }
+  throw new LedgerError('no-snapshot', `the snapshot at ${String(snapshot)} cannot be fetched`, { cause });
+}
+
+/** Not every browser's streams can be iterated over. */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
 
 /** @throws LedgerError `no-storage`, `locked`; StorageError */
 export async function openPlace(name: string, options: LedgerOptions): Promise<Place> {

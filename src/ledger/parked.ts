@@ -1,8 +1,8 @@
 import type { CID } from 'multiformats/cid';
-import type { Block } from '../blocks.ts';
+import { keyOf, type Block } from '../blocks.ts';
 import { BlockError, StorageError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
-import { commitDigest, readCommit, type Commit } from './commit.ts';
+import { commitDigest, readCommit, type Commit, type Dot } from './commit.ts';
 import { SortedList } from './sorted-list.ts';
 
 /**
@@ -156,7 +156,11 @@ export class ParkedCommits {
   #note(cid: CID, digest: Uint8Array, commit: Commit, location: Location): void {
     if (this.has(digest)) return;
     const parents = commit.parents.map((parent) => parent.slice());
-    this.#insert({ cid, time: commit.time, parents, location });
+    const parentDots = commit.parentDots.map(({ writer, sequence }) => ({
+      writer: writer.slice(),
+      sequence,
+    }));
+    this.#insert({ cid, time: commit.time, parents, parentDots, location });
   }
 
   #insert(commit: ParkedCommit): void {
@@ -177,6 +181,7 @@ export interface ParkedCommit {
   readonly time: number;
   /** The digests of its parents. */
   readonly parents: readonly Uint8Array[];
+  readonly parentDots: readonly Dot[];
   readonly location: Location;
 }
 
@@ -193,9 +198,4 @@ function readIfPossible(bytes: Uint8Array): Commit | undefined {
     if (error instanceof BlockError) return undefined;
     throw error;
   }
-}
-
-/** A digest as a map key. */
-export function keyOf(digest: Uint8Array): string {
-  return String.fromCharCode(...digest);
 }

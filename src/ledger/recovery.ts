@@ -1,82 +1,148 @@
 import type { CID } from 'multiformats/cid';
-import type { Log, LogEntry, LogPosition } from '../storage/log.ts';
+import { keyOf } from '../blocks.ts';
+import { BlockError, StorageError } from '../errors.ts';
+import type { Location, Log, LogEntry, LogPosition } from '../storage/log.ts';
 import { breather } from './breathe.ts';
+import { mergeSnapshot, readerOf, type ClockState } from './clock-state.ts';
 import { advance } from './clock.ts';
-import type { CommitTable } from './commit-table.ts';
+import { NO_DOT, NOWHERE, PRUNED } from './commit-table.ts';
 import { commitDigest, readCommit, type Commit } from './commit.ts';
-import { keyOf } from './parked.ts';
+import type { Documents } from './documents.ts';
+import { isSnapshotPage, isSnapshotRoot } from './snapshot.ts';
 
 /**
- * From the log back to the clock and the documents. The log holds parents before children, except
- * where a block was lost to corruption: its children are applied without it, it becomes a hole in the
- * table, and when a peer brings it back it stands behind them.
+ * From stored blocks back to the clock and the documents: `add` takes them in the order of the log, in
+ * which parents come before children, except where a block was lost to corruption. Its children are
+ * merged without it, it becomes a hole in the table, and when a peer brings it back it stands behind
+ * them.
  */
+export class Replay {
+  /** Blocks that this version cannot read, and snapshots that have lost a page; they stay where they are. */
+  readonly unreadable: CID[] = [];
+  /** The bytes of the commits that were merged. */
+  bytes = 0;
+  readonly #log: Log;
+  readonly #state: ClockState;
+  readonly #documents: Documents;
+  readonly #early = new Map<string, LogEntry>();
+
+  constructor(log: Log, state: ClockState, documents: Documents) {
+    this.#log = log;
+    this.#state = state;
+    this.#documents = documents;
+  }
+
+  async add(entry: LogEntry): Promise<void> {
+    if (isSnapshotPage(entry.bytes)) this.#addPage(entry);
+    else if (isSnapshotRoot(entry.bytes)) await this.#addRoot(entry);
+    else this.#addCommit(entry);
+  }
+
+  /** Merges what is left, without what it waits for. */
+  finish(): void {
+    const early = this.#early;
+    while (early.size > 0) {
+      let progress = false;
+      for (const [key, entry] of early) {
+        const { digest, commit } = this.#read(entry)!;
+        if (!this.#merge(entry, digest, commit)) continue;
+        early.delete(key);
+        progress = true;
+      }
+      if (progress) continue;
+      // Nothing more fits: the first of them names a parent that is nowhere in the log.
+      const { table } = this.#state;
+      for (const entry of early.values()) {
+        const lost = this.#read(entry)!.commit.parents.filter(
+          (parent) => table.find(parent) < 0 && !early.has(keyOf(parent)),
+        );
+        for (const digest of lost) table.add(digest, [], 0, NO_DOT, NOWHERE);
+        if (lost.length > 0) break;
+      }
+    }
+  }
+
+  #addPage(entry: LogEntry): void {
+    const { digest } = entry.cid.multihash;
+    if (!this.#state.pages.has(digest)) this.#state.loose.set(keyOf(digest), placeOf(entry));
+  }
+
+  async #addRoot(entry: LogEntry): Promise<void> {
+    const digest = entry.cid.multihash.digest.slice();
+    const read = readerOf(this.#log);
+    try {
+      await mergeSnapshot(this.#state, this.#documents, digest, entry.bytes, placeOf(entry), read);
+    } catch (error) {
+      const isDamage = error instanceof StorageError && error.code === 'corrupt';
+      if (!isDamage && !(error instanceof BlockError)) throw error;
+      // A page of it was lost: the next peer that has a snapshot brings it back.
+      this.unreadable.push(entry.cid);
+    }
+  }
+
+  #addCommit(entry: LogEntry): void {
+    const read = this.#read(entry);
+    if (read === undefined) this.unreadable.push(entry.cid);
+    else if (!this.#merge(entry, read.digest, read.commit)) {
+      this.#early.set(keyOf(read.digest), entry);
+    }
+  }
+
+  #read(entry: LogEntry): { digest: Uint8Array; commit: Commit } | undefined {
+    const digest = commitDigest(entry.cid);
+    try {
+      return digest && { digest, commit: readCommit(entry.bytes) };
+    } catch {
+      // Its hash is right, so it was written like this: by a later version of the format, perhaps.
+      return undefined;
+    }
+  }
+
+  /** False when a parent is missing. */
+  #merge(entry: LogEntry, digest: Uint8Array, commit: Commit): boolean {
+    const { table, context, heads, snapshots } = this.#state;
+    const isPruned = snapshots.length > 0;
+    // A commit may be kept beside the snapshot that holds what it wrote.
+    const covered = isPruned && context.covers(commit);
+    const known = table.find(digest);
+    if (known >= 0) {
+      if (covered && table.isPruned(known)) table.setLocation(known, entry);
+      return true;
+    }
+    const parents = commit.parents.map((parent, i) => {
+      const number = table.find(parent);
+      const dot = commit.parentDots[i]!;
+      if (number >= 0 || !isPruned || !context.covers(dot)) return number;
+      return table.add(parent, [], 0, dot, PRUNED);
+    });
+    if (parents.includes(-1)) return false;
+    const number = table.add(digest, parents, commit.time, commit, entry);
+    if (covered) return true;
+    context.add(commit);
+    advance(heads, number, parents);
+    this.#documents.apply(number, commit, entry.bytes);
+    this.bytes += entry.length;
+    return true;
+  }
+}
+
+/** Replays a log from a position on. */
 export async function replayLog(
   log: Log,
   from: LogPosition | undefined,
-  table: CommitTable,
-  heads: Set<number>,
-  apply: (number: number, commit: Commit, bytes: Uint8Array) => void,
-): Promise<ReplayReport> {
-  const unreadable: CID[] = [];
-  const early = new Map<string, LogEntry>();
-
-  const replay = (entry: LogEntry, digest: Uint8Array, commit: Commit): boolean => {
-    const parents = commit.parents.map((parent) => table.find(parent));
-    if (parents.includes(-1)) return false;
-    const known = table.find(digest);
-    if (known >= 0) return true;
-    const number = table.add(digest, parents, commit.time, entry);
-    advance(heads, number, parents);
-    apply(number, commit, entry.bytes);
-    return true;
-  };
-
-  const readEntry = (entry: LogEntry): { digest: Uint8Array; commit: Commit } | undefined => {
-    const digest = commitDigest(entry.cid);
-    try {
-      if (digest !== undefined) return { digest, commit: readCommit(entry.bytes) };
-    } catch {
-      // Its hash is right, so it was written like this: by a later version of the format, perhaps.
-    }
-    unreadable.push(entry.cid);
-    return undefined;
-  };
-
+  state: ClockState,
+  documents: Documents,
+): Promise<Replay> {
+  const replay = new Replay(log, state, documents);
   const breathe = breather();
   for await (const entries of log.recover(from)) {
     await breathe();
-    for (const entry of entries) {
-      const read = readEntry(entry);
-      if (read === undefined) continue;
-      if (!replay(entry, read.digest, read.commit)) early.set(keyOf(read.digest), entry);
-    }
+    for (const entry of entries) await replay.add(entry);
   }
-
-  while (early.size > 0) {
-    let progress = false;
-    for (const [key, entry] of early) {
-      const { digest, commit } = readEntry(entry)!;
-      if (!replay(entry, digest, commit)) continue;
-      early.delete(key);
-      progress = true;
-    }
-    if (progress) continue;
-    // Nothing more fits: the first of them names a parent that is nowhere in the log.
-    for (const entry of early.values()) {
-      const lost = readEntry(entry)!.commit.parents.filter(
-        (parent) => table.find(parent) < 0 && !early.has(keyOf(parent)),
-      );
-      for (const digest of lost) {
-        table.add(digest, [], 0, { segment: 0, offset: 0, length: 0 });
-      }
-      if (lost.length > 0) break;
-    }
-  }
-  return { unreadable };
+  replay.finish();
+  return replay;
 }
 
-export interface ReplayReport {
-  /** Blocks in the log that this version cannot read; they stay where they are. */
-  readonly unreadable: readonly CID[];
+function placeOf({ segment, offset, length }: Location): Location {
+  return { segment, offset, length };
 }

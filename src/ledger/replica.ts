@@ -2,12 +2,16 @@ import type { CID } from 'multiformats/cid';
 import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
 import type { CommitStore } from './commit-store.ts';
 import { commitDigest, readCommit } from './commit.ts';
+import { CausalContext } from './context.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
   /** @throws LedgerError `closed` */
   checkOpen(): void;
   receive(blocks: readonly Block[], origin?: object): Promise<void>;
+  readonly keepsHistory: boolean;
+  snapshotPays(): boolean;
+  snapshot(): AsyncGenerator<Block>;
 }
 
 type Watcher = (cids: readonly CID[], origin?: object) => void;
@@ -23,10 +27,14 @@ export class LedgerReplica {
   readonly #owner: Owner;
   readonly #watchers = new Set<Watcher>();
 
+  /** What sessions ask of the ledger's past. */
+  readonly history: LedgerHistory;
+
   constructor(id: Uint8Array, store: CommitStore, owner: Owner) {
     this.id = id;
     this.#store = store;
     this.#owner = owner;
+    this.history = new LedgerHistory(store, owner);
   }
 
   /** The heads, sorted. */
@@ -92,5 +100,49 @@ export class LedgerReplica {
   /** The watchers of now; empty costs nothing. */
   get watchers(): ReadonlySet<Watcher> {
     return this.#watchers;
+  }
+}
+
+class LedgerHistory {
+  readonly #store: CommitStore;
+  readonly #owner: Owner;
+
+  constructor(store: CommitStore, owner: Owner) {
+    this.#store = store;
+    this.#owner = owner;
+  }
+
+  get isFull(): boolean {
+    return this.#owner.keepsHistory;
+  }
+
+  get isPruned(): boolean {
+    return this.#store.isPruned;
+  }
+
+  get commitCount(): number {
+    return this.#store.mergedCount;
+  }
+
+  get snapshotPays(): boolean {
+    return this.#owner.snapshotPays();
+  }
+
+  context(): Uint8Array {
+    return this.#store.state.context.encode();
+  }
+
+  /** @throws BlockError `malformed-commit`; LedgerError `closed` */
+  blocksBeyond(context: Uint8Array): CID[] | undefined {
+    this.#owner.checkOpen();
+    const { table } = this.#store;
+    return this.#store
+      .commitsBeyond(CausalContext.decode(context))
+      ?.map((commit) => table.cid(commit));
+  }
+
+  snapshot(): AsyncGenerator<Block> {
+    this.#owner.checkOpen();
+    return this.#owner.snapshot();
   }
 }

@@ -1,9 +1,12 @@
 import { decode, encode } from '@ipld/dag-cbor';
-import { concatBytes, equalBytes } from '../blocks.ts';
+import { bytesOf, concatBytes, equalBytes, keyOf } from '../blocks.ts';
 import { sha256 } from '../sha256.ts';
-import type { LogPosition } from '../storage/log.ts';
+import type { Location, LogPosition } from '../storage/log.ts';
+import type { ClockState } from './clock-state.ts';
 import { CommitTable } from './commit-table.ts';
+import { CausalContext } from './context.ts';
 import type { DocumentState, Locator } from './merge.ts';
+import { PageTable, type Page } from './pages.ts';
 
 /**
  * What opening a ledger computes from its log, saved so that the next opening need not: the commit
@@ -19,9 +22,10 @@ export interface SavedIndex {
   readonly position: LogPosition;
   /** The segments that it was made from: their sizes by number, the last one up to `position`. */
   readonly segments: ReadonlyMap<number, number>;
-  readonly table: CommitTable;
-  readonly heads: Iterable<number>;
-  readonly states: ReadonlyMap<string, DocumentState>;
+  readonly state: Omit<ClockState, 'cache'>;
+  readonly documents: ReadonlyMap<string, DocumentState>;
+  /** How often documents were written. */
+  readonly writings: number;
 }
 
 const MAGIC = Uint8Array.of(
@@ -31,7 +35,7 @@ const MAGIC = Uint8Array.of(
   0x65,
   0x72,
   0x69,
-  0x78,
+  0x32,
   endianness() === 'little' ? 1 : 2,
 );
 const HASH_BYTES = 32;
@@ -41,17 +45,28 @@ interface Meta {
   segments: [number, number][];
   heads: number[];
   count: number;
+  writings: number;
   parentLists: number[][];
+  writers: Uint8Array[];
+  context: Uint8Array;
+  snapshots: [digest: Uint8Array, place: Place][];
+  loose: [digest: Uint8Array, place: Place][];
+  /** Digest, place, and how many writings it holds. */
+  pages: [digest: Uint8Array, place: Place, writings: number][];
   edited: SavedState[];
   sections: number[];
 }
+
+/** segment, offset, length */
+type Place = [number, number, number];
 
 /** heads as [place, deleted], base, fields. */
 type SavedState = [[Locator, boolean][], Locator | null, { [field: string]: Locator[] }];
 
 export function encodeIndex(index: SavedIndex): Uint8Array {
-  const { states } = index;
-  const table = index.table.dump();
+  const { documents: states, state } = index;
+  const table = state.table.dump();
+  const pages = state.pages.dump();
   const idLengths = new Uint16Array(states.size);
   const places = new Float64Array(states.size);
   const edited: SavedState[] = [];
@@ -75,6 +90,9 @@ export function encodeIndex(index: SavedIndex): Uint8Array {
     table.offsets,
     table.lengths,
     table.parents,
+    table.writers,
+    table.sequences,
+    ...joined(pages),
     new TextEncoder().encode(ids.join('')),
     idLengths,
     places,
@@ -82,9 +100,19 @@ export function encodeIndex(index: SavedIndex): Uint8Array {
   const meta = encode<Meta>({
     position: { segment: index.position.segment, offset: index.position.offset },
     segments: [...index.segments],
-    heads: [...index.heads],
+    heads: [...state.heads],
     count: table.count,
+    writings: index.writings,
     parentLists: table.parentLists,
+    writers: table.writerIds,
+    context: state.context.encode(),
+    snapshots: state.snapshots.map(({ digest, location }) => [digest, placeOf(location)]),
+    loose: [...state.loose].map(([key, location]) => [bytesOf(key), placeOf(location)]),
+    pages: pages.map(({ digest, location, offsets }) => [
+      digest,
+      placeOf(location),
+      offsets.length,
+    ]),
     edited,
     sections: sections.map((section) => section.length),
   });
@@ -97,7 +125,7 @@ export function encodeIndex(index: SavedIndex): Uint8Array {
 /** Undefined when the bytes are not a whole index of this version. */
 export function decodeIndex(
   bytes: Uint8Array,
-): (SavedIndex & { states: Map<string, DocumentState> }) | undefined {
+): (SavedIndex & { documents: Map<string, DocumentState> }) | undefined {
   if (bytes.length < MAGIC.length + 4 + HASH_BYTES) return undefined;
   if (!equalBytes(bytes.subarray(0, MAGIC.length), MAGIC)) return undefined;
   const body = bytes.subarray(0, -HASH_BYTES);
@@ -106,8 +134,21 @@ export function decodeIndex(
   const metaLength = new Uint32Array(bytes.slice(MAGIC.length, metaAt).buffer)[0]!;
   const meta = decode<Meta>(bytes.subarray(metaAt, metaAt + metaLength));
   let at = metaAt + metaLength;
-  const [digests, times, segments, offsets, lengths, parents, ids, idLengths, places] =
-    meta.sections.map((length) => bytes.slice(at, (at += length)).buffer);
+  const [
+    digests,
+    times,
+    segments,
+    offsets,
+    lengths,
+    parents,
+    writers,
+    sequences,
+    pageOffsets,
+    pageCommits,
+    ids,
+    idLengths,
+    places,
+  ] = meta.sections.map((length) => bytes.slice(at, (at += length)).buffer);
   const table = CommitTable.restore({
     count: meta.count,
     digests: new Uint8Array(digests!),
@@ -117,19 +158,63 @@ export function decodeIndex(
     lengths: new Uint32Array(lengths!),
     parents: new Int32Array(parents!),
     parentLists: meta.parentLists,
+    writers: new Uint32Array(writers!),
+    sequences: new Uint32Array(sequences!),
+    writerIds: meta.writers,
   });
+  let writing = 0;
+  const pages = PageTable.restore(
+    meta.pages.map(([digest, place, writings]) => {
+      const [start, end] = [writing, (writing += writings)];
+      return {
+        digest,
+        location: locationOf(place),
+        offsets: new Uint32Array(pageOffsets!).subarray(start, end),
+        commits: new Uint32Array(pageCommits!).subarray(start, end),
+      };
+    }),
+  );
   return {
     position: meta.position,
+    writings: meta.writings,
     segments: new Map(meta.segments),
-    table,
-    heads: meta.heads,
-    states: restoreStates(
+    state: {
+      table,
+      pages,
+      heads: new Set(meta.heads),
+      context: CausalContext.decode(meta.context),
+      snapshots: meta.snapshots.map(([digest, place]) => ({ digest, location: locationOf(place) })),
+      loose: new Map(meta.loose.map(([digest, place]) => [keyOf(digest), locationOf(place)])),
+    },
+    documents: restoreStates(
       new TextDecoder('utf-8', { ignoreBOM: true }).decode(ids!),
       new Uint16Array(idLengths!),
       new Float64Array(places!),
       meta.edited,
     ),
   };
+}
+
+/** The writings of all pages, one page after the other. */
+function joined(pages: readonly Page[]): [offsets: Uint32Array, commits: Uint32Array] {
+  let count = 0;
+  for (const { offsets } of pages) count += offsets.length;
+  const [offsets, commits] = [new Uint32Array(count), new Uint32Array(count)];
+  let at = 0;
+  for (const page of pages) {
+    offsets.set(page.offsets, at);
+    commits.set(page.commits, at);
+    at += page.offsets.length;
+  }
+  return [offsets, commits];
+}
+
+function placeOf({ segment, offset, length }: Location): Place {
+  return [segment, offset, length];
+}
+
+function locationOf([segment, offset, length]: Place): Location {
+  return { segment, offset, length };
 }
 
 function restoreStates(

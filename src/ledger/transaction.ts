@@ -4,7 +4,7 @@ import type { CommitTable } from './commit-table.ts';
 import { encodeDelete, encodePatch, encodePut, fieldSpans, MAX_REPLACES } from './commit.ts';
 import type { EncodedDocument } from './document.ts';
 import type { Documents, FieldVersion } from './documents.ts';
-import { asEdited, commitOf, isDeleted, type DocumentState } from './merge.ts';
+import { asEdited, isDeleted, type DocumentState } from './merge.ts';
 
 /** Commits are cut when their operations pass this many bytes: 64 KiB. */
 export const TARGET_COMMIT_BYTES: number = 64 * 1024;
@@ -35,7 +35,7 @@ export function operationFor(
   const state = documents.stateOf(id);
   if (write.kind === 'delete') {
     if (state === undefined || isDeleted(state)) return undefined;
-    const heads = headCommits(state).slice(0, MAX_REPLACES);
+    const heads = headCommits(state, documents).slice(0, MAX_REPLACES);
     return encodeDelete(id, namesOf(heads, documents.table));
   }
   if (state === undefined) return encodePut(id, NO_NAMES, write.document.bytes);
@@ -60,7 +60,7 @@ async function patchFor(
   const set = spans.filter(({ name, valueAt, end }) => differs(name, bytes.subarray(valueAt, end)));
   const names = new Set(spans.map((span) => span.name));
   const unset = [...stored.keys()].filter((name) => !names.has(name) && differs(name, undefined));
-  const heads = headCommits(state);
+  const heads = headCommits(state, documents);
   const settles = resolve && heads.length > 1;
   if (set.length === 0 && unset.length === 0 && !deleted && !settles) return undefined;
 
@@ -100,8 +100,8 @@ function checkSize(id: string, operation: Uint8Array): void {
   );
 }
 
-function headCommits(state: DocumentState): number[] {
-  return asEdited(state).heads.map((head) => commitOf(head.at));
+function headCommits(state: DocumentState, documents: Documents): number[] {
+  return asEdited(state).heads.map((head) => documents.versionOf(head.at));
 }
 
 function commitsIn(versions: readonly FieldVersion[] = []): number[] {

@@ -41,6 +41,32 @@ export interface Replica {
   blocksSince?(heads: readonly CID[]): MaybePromise<Iterable<CID> | AsyncIterable<CID> | undefined>;
   /** The size in bytes of a held block where that costs nothing to tell; used for progress only. */
   blockSize?(cid: CID): number | undefined;
+  /** For a replica that may hold old commits only within a snapshot. */
+  readonly history?: ReplicaHistory;
   /** The parents of a block that is a commit, undefined for any other block. */
   parentsOf(block: Block): readonly CID[] | undefined;
+}
+
+/**
+ * What a replica tells of its past. A context says which commits it has merged, whether it still holds
+ * them or not, as bytes that only replicas of its kind read.
+ */
+export interface ReplicaHistory {
+  /** True when it wants every commit there is, where others take a snapshot. */
+  readonly isFull: boolean;
+  /** True when it holds some commits only within a snapshot. */
+  readonly isPruned: boolean;
+  /** How many commits it has merged, dropped ones among them. */
+  readonly commitCount: number;
+  /** True when a snapshot is less than the commits that it stands for. */
+  readonly snapshotPays: boolean;
+  context(): Uint8Array;
+  /**
+   * What a side lacks that has merged what this context covers, parents first; undefined when some of
+   * it was dropped here, so that only a snapshot tells it.
+   * @throws BlockError when these are not the bytes of a context
+   */
+  blocksBeyond(context: Uint8Array): MaybePromise<Iterable<CID> | undefined>;
+  /** The state of now as the blocks of a snapshot, in the order in which `receive` takes them. */
+  snapshot(): AsyncIterable<Block>;
 }

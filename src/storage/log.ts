@@ -80,10 +80,12 @@ export class Log {
   #state: 'unrecovered' | 'ready' | 'busy';
   #scratch: Uint8Array | undefined;
   #last = 0;
+  /** Segments before this one were dropped on purpose. */
+  #dropped = 0;
   /** What the last append failed to cut off again. */
   #uncut: Extent | undefined;
-  /** True when the last segment ends in bytes that a later recovery might not get across. */
-  #lastIsSpoilt = false;
+  /** True when nothing more may be appended to the last segment. */
+  #lastIsClosed = false;
 
   private constructor(place: Place, options: LogOptions, sizes: Map<number, number>) {
     this.#place = place;
@@ -190,7 +192,7 @@ export class Log {
             () =>
               andThen(this.#write(segment, bytes), () => {
                 this.#sizes.set(segment, size + bytes.length);
-                if (segment > this.#last) [this.#last, this.#lastIsSpoilt] = [segment, false];
+                if (segment > this.#last) [this.#last, this.#lastIsClosed] = [segment, false];
                 return locations;
               }),
             (error) => this.#undo({ segment, size }, error),
@@ -207,6 +209,9 @@ export class Log {
   read(location: Location, cid: CID): MaybePromise<Uint8Array> {
     const { segment, offset, length } = location;
     const name = this.#name(segment);
+    if (segment < this.#dropped) {
+      throw new StorageError('missing-block', `block ${cid.toString()} was dropped from the log`);
+    }
     if (!this.#sizes.has(segment)) {
       throw corrupt(`is not there, and with it block ${cid.toString()}`, name, offset);
     }
@@ -222,6 +227,25 @@ export class Log {
       this.#report({ kind: 'corrupt-block', segment: name, offset, length });
       throw corrupt(`does not hold block ${cid.toString()} at byte ${offset}`, name, offset);
     });
+  }
+
+  /** Lets the next append begin a new segment; returns its number. */
+  roll(): number {
+    if (this.#sizes.has(this.#last)) this.#lastIsClosed = true;
+    return this.#target().segment;
+  }
+
+  /** Removes the segments before this one, the newest of them first. Reads from them fail from now on. */
+  async dropBefore(segment: number): Promise<void> {
+    this.#enter('clear');
+    this.#dropped = segment;
+    try {
+      for (const old of [...this.#sizes.keys()].reverse()) {
+        if (old < segment) await this.#drop(old);
+      }
+    } finally {
+      this.#state = 'ready';
+    }
   }
 
   /** Removes all segments, the last one first; the log then begins anew. */
@@ -267,7 +291,7 @@ export class Log {
   /** The segment that the next append goes to, and its size. */
   #target(): Extent {
     const size = this.#sizes.get(this.#last);
-    if (size === undefined || size >= this.#segmentBytes || this.#lastIsSpoilt) {
+    if (size === undefined || size >= this.#segmentBytes || this.#lastIsClosed) {
       return { segment: this.#last + 1, size: 0 };
     }
     return { segment: this.#last, size };
@@ -337,7 +361,8 @@ export class Log {
             await this.#cutTail(segment, offset);
             this.#report({ kind: 'torn-tail', segment: name, offset, length });
           } else {
-            if (segment === this.#last) this.#lastIsSpoilt = true;
+            // A later recovery might not get across these bytes.
+            if (segment === this.#last) this.#lastIsClosed = true;
             this.#report({ kind: 'corrupt-block', segment: name, offset, length });
           }
           continue;

@@ -10,13 +10,18 @@ export interface CommitParts {
   readonly operations: readonly RawOperation[];
 }
 
+/** Of the one writer of all these commits. */
+let sequence = 0;
+
 export type RawOperation = readonly unknown[];
 
 export function commitBlock({ parents = [], timeMs, operations }: CommitParts): Block {
   const sorted = [...parents].sort((a, b) =>
     Buffer.compare(a.multihash.digest, b.multihash.digest),
   );
-  const data = [1, timeMs * 256, Uint8Array.of(1, 2, 3, 4), operations];
+  // Parents of other writers are named as commits that no snapshot covers.
+  const dots = [++sequence, ...sorted.map(() => 2 ** 32 - 1)];
+  const data = [1, timeMs * 256, Uint8Array.of(1, 2, 3, 4), operations, dots];
   return blockOf(encode({ data, parents: sorted }));
 }
 

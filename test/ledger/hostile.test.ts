@@ -24,7 +24,7 @@ const put = ['doc', new Uint8Array(0), { n: 1 }];
 const otherCid = blockOf(Uint8Array.of(1)).cid;
 
 function withOperation(...operation: unknown[]): Uint8Array {
-  return encode({ data: [1, time, writer, [operation]], parents: [] });
+  return encode({ data: [1, time, writer, [operation], [1]], parents: [] });
 }
 
 function withData(...data: unknown[]): Uint8Array {
@@ -32,7 +32,12 @@ function withData(...data: unknown[]): Uint8Array {
 }
 
 function withParents(parents: unknown): Uint8Array {
-  return encode({ data: [1, time, writer, [put]], parents });
+  const dots = [1, ...(Array.isArray(parents) ? parents.map(() => 1) : [])];
+  return encode({ data: [1, time, writer, [put], dots], parents });
+}
+
+function withDots(...dots: unknown[]): Uint8Array {
+  return encode({ data: [1, time, writer, [put], dots], parents: [otherCid] });
 }
 
 /** The ledger is as it was, and works. */
@@ -44,35 +49,39 @@ async function expectUnharmed(ledger: Ledger, digest: string): Promise<void> {
 }
 
 describe('a ledger refuses', () => {
-  const commit = encode({ data: [1, time, writer, [put]], parents: [] });
+  const commit = encode({ data: [1, time, writer, [put], [1]], parents: [] });
   const malformed: [string, Uint8Array][] = [
     ['no bytes', new Uint8Array(0)],
     ['a number', encode(1)],
-    ['a list', encode([1, time, writer, [put], []])],
-    ['a map without parents', encode({ data: [1, time, writer, [put]] })],
+    ['a list', encode([1, time, writer, [put], [1], []])],
+    ['a map without parents', encode({ data: [1, time, writer, [put], [1]] })],
     ['a map without data', encode({ parents: [] })],
-    ['a map with a third key', encode({ also: 1, data: [1, time, writer, [put]], parents: [] })],
+    [
+      'a map with a third key',
+      encode({ also: 1, data: [1, time, writer, [put], [1]], parents: [] }),
+    ],
     ['other keys', encode({ date: [1, time, writer, [put]], parents: [] })],
     ['bytes after the commit', Buffer.concat([commit, Uint8Array.of(0)])],
     ['a commit that is cut off', commit.slice(0, -1)],
     ['data that is no list', encode({ data: 1, parents: [] })],
-    ['a later version', withData(2, time, writer, [put])],
-    ['version zero', withData(0, time, writer, [put])],
-    ['a version that is text', withData('1', time, writer, [put])],
+    ['a later version', withData(2, time, writer, [put], [1])],
+    ['version zero', withData(0, time, writer, [put], [1])],
+    ['a version that is text', withData('1', time, writer, [put], [1])],
     ['data of three parts', withData(1, time, writer)],
-    ['data of six parts', withData(1, time, writer, [put], new Uint8Array(64), 1)],
-    ['a time before time', withData(1, -1, writer, [put])],
-    ['a time that is no integer', withData(1, 1.5, writer, [put])],
-    ['a time beyond all integers', withData(1, 2n ** 60n, writer, [put])],
-    ['a writer that is text', withData(1, time, 'me', [put])],
-    ['a writer without bytes', withData(1, time, new Uint8Array(0), [put])],
-    ['a writer of 65 bytes', withData(1, time, new Uint8Array(65), [put])],
-    ['a signature that is text', withData(1, time, writer, [put], 'sig')],
-    ['a signature of 129 bytes', withData(1, time, writer, [put], new Uint8Array(129))],
-    ['no operations', withData(1, time, writer, [])],
-    ['operations that are no list', withData(1, time, writer, { 0: put })],
-    ['two operations on one document', withData(1, time, writer, [put, put])],
-    ['an operation that is no list', withData(1, time, writer, ['doc'])],
+    ['data of four parts', withData(1, time, writer, [put])],
+    ['data of seven parts', withData(1, time, writer, [put], [1], new Uint8Array(64), 1)],
+    ['a time before time', withData(1, -1, writer, [put], [1])],
+    ['a time that is no integer', withData(1, 1.5, writer, [put], [1])],
+    ['a time beyond all integers', withData(1, 2n ** 60n, writer, [put], [1])],
+    ['a writer that is text', withData(1, time, 'me', [put], [1])],
+    ['a writer without bytes', withData(1, time, new Uint8Array(0), [put], [1])],
+    ['a writer of 65 bytes', withData(1, time, new Uint8Array(65), [put], [1])],
+    ['a signature that is text', withData(1, time, writer, [put], [1], 'sig')],
+    ['a signature of 129 bytes', withData(1, time, writer, [put], [1], new Uint8Array(129))],
+    ['no operations', withData(1, time, writer, [], [1])],
+    ['operations that are no list', withData(1, time, writer, { 0: put }, [1])],
+    ['two operations on one document', withData(1, time, writer, [put, put], [1])],
+    ['an operation that is no list', withData(1, time, writer, ['doc'], [1])],
     ['an operation of one part', withOperation('doc')],
     ['an operation of five parts', withOperation('doc', new Uint8Array(0), {}, ['a'], 1)],
     ['an id that is no text', withOperation(1, new Uint8Array(0), {})],
@@ -91,6 +100,14 @@ describe('a ledger refuses', () => {
     ['a field to set and unset', withOperation('doc', new Uint8Array(0), { a: 1 }, ['a'])],
     ['_id as a field to unset', withOperation('doc', new Uint8Array(0), {}, ['_id'])],
     ['__proto__ as a field to unset', withOperation('doc', new Uint8Array(0), {}, ['__proto__'])],
+    ['no dots', withDots()],
+    ['fewer dots than parents', withDots(1)],
+    ['more dots than parents', withDots(2, 1, 1)],
+    ['a sequence number of zero', withDots(0, 1)],
+    ['a sequence number of 33 bits', withDots(2 ** 32, 1)],
+    ['a dot that is text', withDots(2, 'dot')],
+    ['a dot without a writer', withDots(2, [new Uint8Array(0), 1])],
+    ["a dot that names the commit's own writer", withDots(2, [writer, 1])],
     ['parents that are no list', withParents({})],
     ['a parent that is no link', withParents([otherCid.toString()])],
     ['a parent of another codec', withParents([CID.createV1(raw.code, otherCid.multihash)])],
@@ -170,7 +187,7 @@ describe('a ledger takes', () => {
   test('a commit with a signature, and one without names or fields', async () => {
     const alice = await memoryLedger('alice', { now });
     await alice.replica.receive([
-      blockOf(withData(1, time, writer, [put], new Uint8Array(64))),
+      blockOf(withData(1, time, writer, [put], [1], new Uint8Array(64))),
       blockOf(withOperation('empty', new Uint8Array(0), {})),
       blockOf(withOperation('deleted', new Uint8Array(0))),
     ]);

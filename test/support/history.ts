@@ -84,7 +84,7 @@ async function passNews(random: Random, from: Ledger, to: Ledger): Promise<void>
   else await to.replica.receive(news.slice(0, 1 + random.below(news.length + 1)));
 }
 
-async function randomWrite(random: Random, ledger: Ledger): Promise<void> {
+export async function randomWrite(random: Random, ledger: Ledger): Promise<void> {
   const id = random.pick(IDS);
   const stored = await ledger.get(id);
   switch (random.below(8)) {
