@@ -341,7 +341,7 @@ export class CborWriter {
       this.#buffer[this.#at++] = type | argument;
       return this;
     }
-    const size = argument < 0x100 ? 1 : argument < 0x1_0000 ? 2 : argument < 0x1_0000_0000 ? 4 : 8;
+    const size = headBytes(argument) - 1;
     this.#buffer[this.#at++] = type | (24 + Math.log2(size));
     for (let i = size - 1; i >= 0; i--) {
       this.#buffer[this.#at++] = Math.floor(argument / 2 ** (i * 8)) % 256;
@@ -351,16 +351,153 @@ export class CborWriter {
 
   /** A text item. */
   text(text: string): this {
-    // At most three bytes of UTF-8 a unit; the head is known only when the length is.
-    if (text.length <= 7) {
-      this.#reserve(1 + text.length * 3);
-      const { written } = utf8.encodeInto(text, this.#buffer.subarray(this.#at + 1));
-      this.#buffer[this.#at] = (MAJOR_TEXT << 5) | written;
-      this.#at += 1 + written;
+    const { length } = text;
+    this.#reserve(9 + length * 3);
+    const start = this.#at;
+    this.head(MAJOR_TEXT, length);
+    const at = this.#at;
+    if (length <= SHORT_TEXT && this.#ascii(text)) return this;
+    const { written } = utf8.encodeInto(text, this.#buffer.subarray(at));
+    if (written === length) {
+      this.#at = at + length;
       return this;
     }
-    const bytes = utf8.encode(text);
-    return this.head(MAJOR_TEXT, bytes.length).raw(bytes);
+    // The head is known only when the length in bytes is.
+    this.#buffer.copyWithin(start + headBytes(written), at, at + written);
+    this.#at = start;
+    this.head(MAJOR_TEXT, written);
+    this.#at += written;
+    return this;
+  }
+
+  /** Ids, names and most values are short and ASCII, where this is several times faster. */
+  #ascii(text: string): boolean {
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0x80) return false;
+      buffer[at++] = unit;
+    }
+    this.#at = at;
+    return true;
+  }
+
+  /**
+   * A map of an object's own fields, but for the one called `except`. False when a value cannot be
+   * stored; what was written then is of no use.
+   */
+  fields(
+    object: Readonly<Record<string, unknown>>,
+    except: string | undefined,
+    depth = 0,
+  ): boolean {
+    if (depth > MAX_DEPTH) return false;
+    const keys = Object.keys(object);
+    const items: Uint8Array[] = [];
+    const values: unknown[] = [];
+    for (const key of keys) {
+      if (key === except) continue;
+      const item = keyItem(key);
+      if (item === undefined) return false;
+      // Sorted by insertion: most objects have few keys.
+      let place = items.length;
+      while (place > 0 && compareItems(items[place - 1]!, item) > 0) {
+        items[place] = items[place - 1]!;
+        values[place] = values[place - 1];
+        place--;
+      }
+      items[place] = item;
+      values[place] = object[key];
+    }
+    this.head(MAJOR_MAP, items.length);
+    for (let i = 0; i < items.length; i++) {
+      this.raw(items[i]!);
+      if (!this.value(values[i], depth)) return false;
+    }
+    return true;
+  }
+
+  /** A value of a document. False as of `fields`. */
+  value(value: unknown, depth: number): boolean {
+    switch (typeof value) {
+      case 'string':
+        if (!isWellFormed(value)) return false;
+        this.text(value);
+        return true;
+      case 'number':
+        return this.#number(value);
+      case 'boolean':
+        this.#byte(value ? FALSE + 1 : FALSE);
+        return true;
+      case 'bigint':
+        return this.#bigint(value);
+      case 'object':
+        if (value !== null) return this.#object(value, depth + 1);
+        this.#byte(NULL);
+        return true;
+      case 'undefined':
+      case 'function':
+      case 'symbol':
+        return false;
+    }
+  }
+
+  #object(value: object, depth: number): boolean {
+    if (Array.isArray(value)) {
+      if (depth > MAX_DEPTH) return false;
+      this.head(MAJOR_LIST, value.length);
+      for (let i = 0; i < value.length; i++) if (!this.value(value[i], depth)) return false;
+      return true;
+    }
+    if (value instanceof Uint8Array) {
+      this.bytes(value);
+      return true;
+    }
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) {
+      return this.fields(value as Record<string, unknown>, undefined, depth);
+    }
+    const cid = CID.asCID(value);
+    if (cid === null) return false;
+    this.head(MAJOR_TAG, CID_TAG).head(MAJOR_BYTES, cid.bytes.length + 1);
+    this.#byte(0);
+    this.raw(cid.bytes);
+    return true;
+  }
+
+  #number(value: number): boolean {
+    if (Number.isSafeInteger(value)) {
+      if (value >= 0) this.head(MAJOR_UNSIGNED, value);
+      else this.head(MAJOR_NEGATIVE, -1 - value);
+      return true;
+    }
+    if (!Number.isFinite(value)) return false;
+    this.#byte(FLOAT_64);
+    this.#reserve(8);
+    scratch.setFloat64(0, value);
+    for (let i = 0; i < 8; i++) this.#buffer[this.#at++] = scratch.getUint8(i);
+    return true;
+  }
+
+  #bigint(value: bigint): boolean {
+    const major = value < 0n ? MAJOR_NEGATIVE : MAJOR_UNSIGNED;
+    const argument = value < 0n ? -1n - value : value;
+    if (argument > GREATEST_UINT64) return false;
+    if (argument <= Number.MAX_SAFE_INTEGER) {
+      this.head(major, Number(argument));
+      return true;
+    }
+    this.#byte((major << 5) | 27);
+    this.#reserve(8);
+    scratch.setBigUint64(0, argument);
+    for (let i = 0; i < 8; i++) this.#buffer[this.#at++] = scratch.getUint8(i);
+    return true;
+  }
+
+  #byte(byte: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#at++] = byte;
   }
 
   /** A byte string item. */
@@ -370,15 +507,25 @@ export class CborWriter {
 
   /** Bytes that are items already. */
   raw(bytes: Uint8Array): this {
-    this.#reserve(bytes.length);
-    this.#buffer.set(bytes, this.#at);
-    this.#at += bytes.length;
+    const { length } = bytes;
+    this.#reserve(length);
+    if (length > 32) {
+      this.#buffer.set(bytes, this.#at);
+    } else {
+      for (let i = 0; i < length; i++) this.#buffer[this.#at + i] = bytes[i]!;
+    }
+    this.#at += length;
     return this;
+  }
+
+  /** How many bytes were written since the writer was empty. */
+  get length(): number {
+    return this.#at;
   }
 
   /** A copy of what was written; the writer is empty again. */
   finish(): Uint8Array {
-    return this.finishView().slice();
+    return copyOut(this.finishView());
   }
 
   /** What was written, good until the next writing; the writer is empty again. */
@@ -386,6 +533,11 @@ export class CborWriter {
     const view = this.#buffer.subarray(0, this.#at);
     this.#at = 0;
     return view;
+  }
+
+  /** Forgets what was written. */
+  reset(): void {
+    this.#at = 0;
   }
 
   #reserve(length: number): void {
@@ -397,3 +549,65 @@ export class CborWriter {
 }
 
 const utf8 = new TextEncoder();
+const scratch = new DataView(new ArrayBuffer(8));
+const GREATEST_UINT64 = 2n ** 64n - 1n;
+const SHORT_TEXT = 64;
+
+/** How many bytes a head with this argument has. */
+function headBytes(argument: number): number {
+  if (argument < 24) return 1;
+  return argument < 0x100 ? 2 : argument < 0x1_0000 ? 3 : argument < 0x1_0000_0000 ? 5 : 9;
+}
+
+/** Field names recur: the items of those last seen are kept. */
+const keyItems = new Map<string, Uint8Array>();
+const MAX_KEY_ITEMS = 1024;
+
+/** A field's name as a text item; undefined for a name that no field has. */
+function keyItem(key: string): Uint8Array | undefined {
+  const known = keyItems.get(key);
+  if (known !== undefined) return known;
+  if (key === '__proto__' || !isWellFormed(key)) return undefined;
+  const item = new CborWriter().text(key).finishView().slice();
+  if (keyItems.size === MAX_KEY_ITEMS) keyItems.clear();
+  keyItems.set(key, item);
+  return item;
+}
+
+/** Heads grow with the length, so shorter keys come first. */
+function compareItems(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) return a.length - b.length;
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i]! - b[i]!;
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** True when the text has no lone surrogate. */
+export function isWellFormed(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xd800 || unit > 0xdfff) continue;
+    const next = text.charCodeAt(i + 1);
+    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return false;
+    i++;
+  }
+  return true;
+}
+
+/** Many small buffers cost more than their bytes: small copies share one. */
+const SLAB_BYTES = 64 * 1024;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+function copyOut(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > SLAB_BYTES / 16) return bytes.slice();
+  if (slab.length - slabUsed < bytes.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const copy = slab.subarray(slabUsed, (slabUsed += bytes.length));
+  copy.set(bytes);
+  return copy;
+}

@@ -1,7 +1,7 @@
 import { encode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
 import { DocumentError } from '../errors.ts';
-import { CborCursor, MAX_DEPTH } from './cbor.ts';
+import { CborCursor, CborWriter, isWellFormed, MAX_DEPTH } from './cbor.ts';
 
 /** What a document's field may hold: JSON, bytes, CID links, and integers up to 64 bits. */
 export type DocumentValue =
@@ -48,15 +48,9 @@ export function encodeDocument(document: unknown, maxBytes: number): EncodedDocu
       `a document is a plain object, not ${kindOf(document)}`,
     );
   }
-  const { _id: id, ...fields } = document;
+  const id = document['_id'];
   checkId(id);
-  checkFields(fields, '', 0, new Set([document]));
-  let bytes: Uint8Array;
-  try {
-    bytes = encode(fields);
-  } catch (cause) {
-    throw new DocumentError('invalid-value', `document '${id}' cannot be encoded`, '', { cause });
-  }
+  const bytes = encodeFields(document) ?? encodeChecked(document);
   if (bytes.length > maxBytes) {
     throw new DocumentError(
       'document-too-large',
@@ -65,6 +59,28 @@ export function encodeDocument(document: unknown, maxBytes: number): EncodedDocu
   }
   return { id, bytes };
 }
+
+/** Undefined when something in it cannot be stored, or might be an object of another realm. */
+function encodeFields(document: Record<string, unknown>): Uint8Array | undefined {
+  if (writer.fields(document, '_id')) return writer.finish();
+  writer.reset();
+  return undefined;
+}
+
+/** @throws DocumentError that says what cannot be stored */
+function encodeChecked(document: Record<string, unknown>): Uint8Array {
+  const { _id: id, ...fields } = document;
+  checkFields(fields, '', 0, new Set([document]));
+  try {
+    return encode(fields);
+  } catch (cause) {
+    const what = `document '${String(id)}' cannot be encoded`;
+    throw new DocumentError('invalid-value', what, '', { cause });
+  }
+}
+
+/** Left empty by every use. */
+const writer = new CborWriter();
 
 /** @throws DocumentError `invalid-id` */
 export function checkId(id: unknown): asserts id is string {
@@ -199,15 +215,4 @@ function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value !== 'object') return typeof value;
   return Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'object'}`;
-}
-
-function isWellFormed(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0xd800 || unit > 0xdfff) continue;
-    const next = text.charCodeAt(i + 1);
-    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return false;
-    i++;
-  }
-  return true;
 }

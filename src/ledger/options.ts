@@ -133,7 +133,9 @@ export async function loadSnapshot(
   } catch (error) {
     cause = error;
   }
-  throw new LedgerError('no-snapshot', `the snapshot at ${String(snapshot)} cannot be fetched`, { cause });
+  throw new LedgerError('no-snapshot', `the snapshot at ${String(snapshot)} cannot be fetched`, {
+    cause,
+  });
 }
 
 /** Not every browser's streams can be iterated over. */

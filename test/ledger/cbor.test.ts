@@ -5,7 +5,7 @@ import { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
 import { blockOf } from '../../src/blocks.ts';
 import { BlockError } from '../../src/errors.ts';
-import { CborCursor, MAX_DEPTH } from '../../src/ledger/cbor.ts';
+import { CborCursor, CborWriter, MAX_DEPTH } from '../../src/ledger/cbor.ts';
 import type { DocumentValue } from '../../src/ledger/document.ts';
 import { forSeeds, setting } from '../support/random.ts';
 
@@ -66,6 +66,17 @@ describe('the scanner', () => {
         const cursor = new CborCursor(bytes);
         expect(isDeepStrictEqual(cursor.readValue(), decode(bytes))).toBe(true);
         expect(cursor.at).toBe(bytes.length);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('writes them as dag-cbor does', () => {
+    const writer = new CborWriter();
+    fc.assert(
+      fc.property(value, (it) => {
+        expect(writer.value(it, 0)).toBe(true);
+        expect(hexOf(writer.finish())).toBe(hexOf(encode(it)));
       }),
       { numRuns: RUNS },
     );
