@@ -10,12 +10,14 @@ import {
   COMMIT_VERSION,
   MAX_PARENTS,
   MAX_REPLACES,
+  MAX_SEQUENCE,
   MAX_WRITER_BYTES,
   NAME_BYTES,
 } from '../src/ledger/commit.ts';
 import { MAX_ID_BYTES } from '../src/ledger/document.ts';
 import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
+import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/snapshot.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
 import { MAX_LIST_CIDS } from '../src/protocol/diff/list-exchange.ts';
 import { MAX_CID_BYTES as MAX_LIST_CID_BYTES, packCids } from '../src/protocol/diff/list.ts';
@@ -114,12 +116,17 @@ const limits: Record<string, number> = {
   TICKS_PER_MS,
   MAX_PARENTS,
   MAX_WRITER_BYTES,
+  MAX_SEQUENCE,
   MAX_SIGNATURE_BYTES: inSource('ledger/commit.ts', 'MAX_SIGNATURE_BYTES'),
   MAX_ID_BYTES,
   NAME_BYTES,
   MAX_REPLACES,
   MAX_DEPTH,
   TARGET_COMMIT_BYTES,
+  PAGE_MIN_BYTES,
+  PAGE_MEAN_BYTES,
+  PAGE_MAX_BYTES,
+  recentBytes: checkLedgerOptions({}).recentBytes,
   maxDocumentBytes: checkLedgerOptions({}).maxDocumentBytes,
   futureToleranceMs: checkLedgerOptions({}).futureToleranceMs,
   maxParkedBytes: checkLedgerOptions({}).maxParkedBytes,

@@ -47,10 +47,10 @@ import { CausalContext } from './context.ts';
 
 export const SNAPSHOT_VERSION = 1;
 
-const PAGE_MIN_BYTES = 16 * 1024;
+export const PAGE_MIN_BYTES: number = 16 * 1024;
 /** Beyond the least size a page ends after so many bytes on average. */
-const PAGE_MEAN_BYTES = 48 * 1024;
-const PAGE_MAX_BYTES = 256 * 1024;
+export const PAGE_MEAN_BYTES: number = 48 * 1024;
+export const PAGE_MAX_BYTES: number = 256 * 1024;
 /** What a document takes beside its id and fields, about. */
 const ENTRY_OVERHEAD_BYTES = 48;
 
