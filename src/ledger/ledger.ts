@@ -185,6 +185,8 @@ export class Ledger {
   /** How many snapshots are being read out: what they read must stay. */
   #frozenReaders = 0;
   #dueTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The wall clock at which all parked commits whose time had come were applied. */
+  #judgedMs = Infinity;
 
   private constructor(parts: LedgerParts) {
     this.name = parts.name;
@@ -955,17 +957,23 @@ export class Ledger {
       if (this.#state !== 'open' || this.#store.parkedCount === 0) return;
       const nowMs = this.#options.now();
       try {
-        await this.#take(await this.#store.receiveDue(nowMs), nowMs);
+        const due = await this.#store.receiveDue(nowMs);
+        if (due.error === undefined) this.#judgedMs = nowMs;
+        await this.#take(due, nowMs);
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
       }
     });
   }
 
-  /** Sets the timer for the parked commits that were too early at `nowMs`. */
+  /**
+   * Sets the timer for the parked commits that were too early when they were last judged: since then
+   * the wall clock may have jumped over the time of some, as it does after a machine has slept.
+   */
   #awaitDue(nowMs: number, failed: boolean): void {
     clearTimeout(this.#dueTimer);
-    const dueMs = failed ? nowMs + RETRY_MS : this.#store.nextDueMs(nowMs);
+    this.#judgedMs = Math.min(this.#judgedMs, nowMs);
+    const dueMs = failed ? nowMs + RETRY_MS : this.#store.nextDueMs(this.#judgedMs);
     if (dueMs === Infinity || this.#state !== 'open') return;
     const delayMs = Math.min(Math.max(0, dueMs - this.#options.now()) + 1, MAX_TIMER_MS);
     this.#dueTimer = setTimeout(() => {

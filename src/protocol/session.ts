@@ -109,9 +109,13 @@ export class Session {
   /**
    * Resolves when the other side has stored everything that the replica holds now. A peer of the
    * original form acknowledges nothing: there it means handed to the channel.
-   * @throws the session's error, or ConnectionError `closed`, when the session ends before
+   * @throws the session's error, or ConnectionError `closed`, when the session ends before, or is
+   *   closing: what is written then is no longer sent
    */
-  synced(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async synced(options: { signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#closing !== undefined && this.#state.kind !== 'ended') {
+      throw new ConnectionError('closed', 'the session is closing');
+    }
     return this.#wait(this.#synced, options.signal, (waiter) => {
       this.#dialect?.whenStored(() => waiter.resolve());
     });

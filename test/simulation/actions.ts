@@ -1,0 +1,184 @@
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import type { Random } from '../support/random.ts';
+import type { Edge, Network, Side } from './network.ts';
+import { afterPromises } from './network.ts';
+import type { SimulatedPeer } from './peer.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+import type { Writes } from './writes.ts';
+
+/** What an action may do things to. */
+export interface World {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly peers: readonly SimulatedPeer[];
+  readonly network: Network;
+  readonly writes: Writes;
+}
+
+/**
+ * Something that happens to a peer or on its part. What it rejects with is a failure of the run,
+ * unless the peer went down meanwhile.
+ */
+export interface Action {
+  readonly name: string;
+  /** How often it is picked, beside the others. */
+  readonly weight: number;
+  run(world: World, peer: SimulatedPeer): Promise<void> | void;
+}
+
+function onLedger(
+  name: string,
+  weight: number,
+  act: (world: World, peer: SimulatedPeer, ledger: Ledger) => Promise<void>,
+): Action {
+  return {
+    name,
+    weight,
+    run: (world, peer) => (peer.ledger === undefined ? undefined : act(world, peer, peer.ledger)),
+  };
+}
+
+function onEdge(name: string, weight: number, act: (world: World, edge: Edge) => void): Action {
+  return {
+    name,
+    weight,
+    run(world, peer) {
+      const edges = world.network.edges.filter(({ peers }) => peers.includes(peer));
+      act(world, world.random.pick(edges));
+    },
+  };
+}
+
+/**
+ * Everything that happens in a simulated network. A new ability of ledgers becomes part of it by one
+ * entry here (and, if it is a way to open a ledger, by one in `SimulatedPeer.open`).
+ */
+export const ACTIONS: readonly Action[] = [
+  onLedger('put', 8, ({ writes }, peer, ledger) => writes.put(peer, ledger)),
+  onLedger('patch', 10, ({ writes }, peer, ledger) => writes.patch(peer, ledger)),
+  onLedger('delete', 3, ({ writes }, peer, ledger) => writes.delete(peer, ledger)),
+  onLedger('bulk', 2, ({ writes }, peer, ledger) => writes.bulk(peer, ledger)),
+  onLedger('resolve', 2, ({ writes }, peer, ledger) => writes.put(peer, ledger, true)),
+  onLedger('write at once', 3, async ({ writes, random }, peer, ledger) => {
+    const count = 2 + random.below(5);
+    await Promise.all(
+      Array.from({ length: count }, () =>
+        random.oneIn(3) ? writes.put(peer, ledger) : writes.patch(peer, ledger),
+      ),
+    );
+  }),
+  onLedger('verify', 1, async (_, peer, ledger) => {
+    const { stateMatches, corrupt } = await ledger.verify();
+    if (!stateMatches || corrupt.length > 0) throw new Error(`the state of ${peer.name} is wrong`);
+  }),
+
+  onEdge('connect', 14, ({ network }, edge) => network.connect(edge)),
+  onEdge('connect again', 1, ({ network }, edge) => network.connect(edge, true)),
+  onEdge('cut', 6, ({ network }, edge) => {
+    for (const connection of edge.connections) network.cut(connection);
+  }),
+  onEdge('leave', 2, ({ random }, edge) => {
+    for (const { sides } of edge.connections) void random.pick(sides).session.close();
+  }),
+  onEdge('break off', 1, ({ random }, edge) => {
+    for (const { sides } of edge.connections) random.pick(sides).session.destroy();
+  }),
+  {
+    name: 'await synced',
+    weight: 3,
+    async run({ network, random }, peer) {
+      const connections = network.connectionsOf(peer);
+      if (connections.length > 0) await awaitSynced(random.pick(connections).sides, peer);
+    },
+  },
+
+  {
+    name: 'kill',
+    weight: 3,
+    run({ random }, peer) {
+      afterPromises(random.below(40), () => peer.kill());
+    },
+  },
+  {
+    name: 'kill in a write',
+    weight: 3,
+    run({ random }, peer) {
+      peer.run?.place.dieIn(random.below(6));
+    },
+  },
+  {
+    name: 'lose power',
+    weight: 1,
+    run(_, peer) {
+      peer.losePower();
+    },
+  },
+  {
+    name: 'close',
+    weight: 2,
+    run: ({ network, random }, peer) => closePeer(network, random, peer),
+  },
+  {
+    name: 'start',
+    weight: 12,
+    run: ({ random }, peer) => startPeer(random, peer),
+  },
+  {
+    name: 'turn the clock',
+    weight: 2,
+    run({ random }, peer) {
+      peer.skewMs = skew(random);
+    },
+  },
+];
+
+/** Right, a little wrong, or beyond the five minutes that others tolerate. */
+export function skew(random: Random): number {
+  if (random.oneIn(2)) return 0;
+  const greatestMs = random.oneIn(3) ? 3_600_000 : 4000;
+  return random.below(2 * greatestMs) - greatestMs;
+}
+
+export async function startPeer(random: Random, peer: SimulatedPeer): Promise<void> {
+  if (!peer.isDown) return;
+  if (random.oneIn(3)) peer.loseIndex();
+  await peer.open();
+}
+
+/** With its sessions closed before, broken off, or left to find out. */
+async function closePeer(network: Network, random: Random, peer: SimulatedPeer): Promise<void> {
+  const connections = network.connectionsOf(peer);
+  const sides = connections.flatMap((each) => each.sides.filter((side) => side.peer === peer));
+  switch (random.below(3)) {
+    case 0:
+      await Promise.all(sides.map(({ session }) => session.close()));
+      break;
+    case 1:
+      for (const { session } of sides) session.destroy();
+      break;
+    default:
+  }
+  for (const connection of network.connectionsOf(peer)) connection.isDisturbed = true;
+  await peer.close();
+}
+
+/** `synced` means: the other side has stored what this one had when it asked. */
+async function awaitSynced(sides: readonly [Side, Side], peer: SimulatedPeer): Promise<void> {
+  const ours = sides.find((side) => side.peer === peer)!;
+  const theirs = sides.find((side) => side !== ours)!;
+  const { ledger } = ours.run;
+  if (ledger === undefined) return;
+  const held = [...ledger.replica.cids()];
+  try {
+    await ours.session.synced();
+  } catch {
+    // The session ended before: nothing was promised.
+    return;
+  }
+  const other = theirs.run.ledger;
+  if (other === undefined || theirs.run.over) return;
+  const lacking = held.filter((cid) => !other.replica.has(cid));
+  if (lacking.length > 0) {
+    throw new Error(`synced, and ${theirs.peer.name} lacks ${lacking.length} commits`);
+  }
+}

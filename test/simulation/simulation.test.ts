@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { forSeeds, Random, setting, withSeed } from '../support/random.ts';
+import { ACTIONS } from './actions.ts';
+import { TOPOLOGIES } from './network.ts';
+import { simulate } from './simulation.ts';
+
+const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 2000);
+
+/** Seeds that failed once: parked commits whose time was slept through, `synced` while closing. */
+const REMEMBERED: readonly number[] = [144, 172, 665, 814, 899];
+
+test(
+  'peers that write, lose each other and die at random all agree once the network is whole',
+  async () => {
+    const seen = new Set<string>();
+    await forSeeds(SIMULATIONS, async (random) => {
+      const { topology, actions } = await simulate(random);
+      seen.add(topology);
+      for (const name of actions.keys()) seen.add(name);
+    });
+    // A simulation in which nothing happens would agree too.
+    if (SIMULATIONS < 500) return;
+    expect(seen).toEqual(new Set([...TOPOLOGIES, ...ACTIONS.map(({ name }) => name)]));
+  },
+  60_000 + SIMULATIONS * 1000,
+);
+
+test.each(REMEMBERED)('peers agree after the run of seed %i', async (seed) => {
+  await withSeed(seed, async (random) => void (await simulate(random)));
+});
+
+test('a seed runs the same way again, to the byte', async () => {
+  await forSeeds(20, async ({ seed }) => {
+    const first = await simulate(new Random(seed));
+    expect(await simulate(new Random(seed))).toEqual(first);
+    expect(first.trace).not.toBe((await simulate(new Random(seed + 1))).trace);
+  });
+});
