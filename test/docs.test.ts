@@ -52,6 +52,7 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   known: { kind: 'known' },
   unknown: { kind: 'unknown' },
   have: { kind: 'have', list: packCids([]), last: true },
+  context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
   expect: { kind: 'expect', blocks: 1, bytes: 2 },
   car: { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
   done: { kind: 'done' },

@@ -47,7 +47,16 @@ export interface Hello {
   readonly maxFrameBytes: number;
   /** Names the sender's replica, so that a connection with oneself is noticed; empty for none. */
   readonly replicaId: Uint8Array;
+  readonly history: HistoryKind;
 }
+
+/**
+ * What a side does with the past: `blocks` knows no snapshots; the others take them, `full` only where
+ * it must. `pruned` holds some of its blocks only within a snapshot.
+ */
+export type HistoryKind = (typeof HISTORY_KINDS)[number];
+
+export const HISTORY_KINDS = ['blocks', 'recent', 'full', 'recent-pruned', 'full-pruned'] as const;
 
 /** What one session says to the other; each travels as one binary frame. */
 export type Message =
@@ -59,6 +68,8 @@ export type Message =
   | { readonly kind: 'unknown' }
   /** A part of the list of all CIDs that I hold. */
   | { readonly kind: 'have'; readonly list: CidList; readonly last: boolean }
+  /** A part of the context of what I have merged. */
+  | { readonly kind: 'context'; readonly bytes: Uint8Array; readonly last: boolean }
   /** My part of the first sync begins: so many blocks, so many bytes (0: not known). */
   | { readonly kind: 'expect'; readonly blocks: number; readonly bytes: number }
   /** The next bytes of my endless CAR. */
@@ -82,6 +93,7 @@ const TAG_DONE = 7;
 const TAG_STORED = 8;
 const TAG_ABORT = 9;
 const TAG_BYE = 10;
+const TAG_CONTEXT = 14;
 
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -97,6 +109,7 @@ export function encodeMessage(message: Message): Uint8Array {
         message.windowBytes,
         message.maxFrameBytes,
         message.replicaId,
+        HISTORY_KINDS.indexOf(message.history),
       ]);
     }
     case 'known':
@@ -105,6 +118,8 @@ export function encodeMessage(message: Message): Uint8Array {
       return Uint8Array.of(TAG_UNKNOWN);
     case 'have':
       return frameOf(TAG_HAVE, [message.list.digests, message.list.others, message.last]);
+    case 'context':
+      return frameOf(TAG_CONTEXT, [message.bytes, message.last]);
     case 'expect':
       return frameOf(TAG_EXPECT, [message.blocks, message.bytes]);
     case 'car':
@@ -136,6 +151,11 @@ export function decodeMessage(frame: Uint8Array): Message {
     case TAG_HAVE: {
       const [digests, others, last] = exactly(3, fieldsOf(payload));
       return { kind: 'have', list: parseCidList(digests, others), last: flag(last) };
+    }
+    case TAG_CONTEXT: {
+      const [bytes, last] = exactly(2, fieldsOf(payload));
+      if (!(bytes instanceof Uint8Array)) throw malformed('context: no bytes');
+      return { kind: 'context', bytes, last: flag(last) };
     }
     case TAG_EXPECT: {
       const [blocks, bytes] = exactly(2, fieldsOf(payload));
@@ -195,10 +215,8 @@ function decodeHello(fields: readonly unknown[]): Hello {
       `the other side speaks version ${version}, this side speaks ${PROTOCOL_VERSION}`,
     );
   }
-  const [, digests, others, truncated, blockCount, windowBytes, maxFrameBytes, replicaId] = exactly(
-    8,
-    fields,
-  );
+  const [, digests, others, truncated, blockCount, windowBytes, maxFrameBytes, replicaId, kind] =
+    exactly(9, fields);
   const heads = parseCidList(digests, others);
   if (countOf(heads) > MAX_HELLO_HEADS) {
     throw new ProtocolError('limit-exceeded', `hello: more than ${MAX_HELLO_HEADS} heads`);
@@ -206,6 +224,8 @@ function decodeHello(fields: readonly unknown[]): Hello {
   if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
     throw malformed('hello: its replica id is no short byte string');
   }
+  const history = HISTORY_KINDS[count(kind)];
+  if (history === undefined) throw malformed('hello: an unknown kind of history');
   const hello: Hello = {
     kind: 'hello',
     version,
@@ -215,6 +235,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
     windowBytes: count(windowBytes),
     maxFrameBytes: count(maxFrameBytes),
     replicaId,
+    history,
   };
   if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
     throw new ProtocolError(

@@ -1,8 +1,9 @@
 import type { CID } from 'multiformats/cid';
-import { ConnectionError, ProtocolError } from '../errors.ts';
+import { BlockError, ConnectionError, ProtocolError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
 import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
+import { ContextExchange, contextParts } from './diff/context-exchange.ts';
 import { type Lacks, ListExchange, listParts } from './diff/list-exchange.ts';
 import { packCids } from './diff/list.ts';
 import { Inbox, type Milestone } from './inbox.ts';
@@ -11,13 +12,14 @@ import {
   decodeMessage,
   encodeMessage,
   type Hello,
+  type HistoryKind,
   MAX_HELLO_HEADS,
   type Message,
   PROTOCOL_VERSION,
 } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { Signal } from './queue.ts';
-import type { Replica } from './replica.ts';
+import type { Replica, ReplicaHistory } from './replica.ts';
 
 /** Listeners hear of progress at most this often. */
 const PROGRESS_INTERVAL_MS = 50;
@@ -48,6 +50,7 @@ export class NativeDialect implements Dialect {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #list = new ListExchange();
+  readonly #context = new ContextExchange();
   readonly #unwatch: () => void;
   #receiving: Promise<void> | undefined;
 
@@ -159,8 +162,11 @@ export class NativeDialect implements Dialect {
         this.#theirVerdict = message.kind;
         return this.#evaluate();
       case 'have':
-        if (!this.#listsFlow()) throw unexpected(message);
+        if (!this.#listsFlow() || this.#byContext) throw unexpected(message);
         return this.#list.accept(message.list, message.last);
+      case 'context':
+        if (!this.#listsFlow() || !this.#byContext) throw unexpected(message);
+        return this.#context.accept(message.bytes, message.last);
       case 'expect':
         if (this.#theirPart !== 'awaited') throw unexpected(message);
         this.#theirPart = 'streaming';
@@ -240,6 +246,7 @@ export class NativeDialect implements Dialect {
   async #sendFirstPart(theirs: Hello): Promise<void> {
     const { replica } = this.#host;
     if (this.#relation === 'they-are-empty') {
+      if (this.#sendsSnapshot(theirs)) return this.#streamSnapshot();
       this.#outbox.forgetQueue();
       await this.#stream(heldNow(replica)(), { blocks: replica.blockCount, bytes: 0 });
       return;
@@ -259,7 +266,12 @@ export class NativeDialect implements Dialect {
       return;
     }
     this.#evaluate();
+    if (this.#byContext) return this.#sendBeyondTheirContext();
     const lacks = await this.#exchangeLists();
+    // Since we said hello another session has brought a snapshot, which no list tells of.
+    if (replica.history?.isPruned === true && theirs.history !== 'blocks') {
+      return this.#streamSnapshot();
+    }
     this.#outbox.forgetQueue();
     const held = heldNow(replica);
     await this.#stream(lacking(held(), lacks), await this.#measure(lacking(held(), lacks)));
@@ -276,10 +288,55 @@ export class NativeDialect implements Dialect {
     const counted = await replica.blocksSince(theirs.heads);
     if (counted === undefined) return undefined;
     const amount = await this.#measure(counted);
-    if (amount.blocks + theirs.blockCount !== replica.blockCount) return undefined;
+    const count = replica.history?.commitCount ?? replica.blockCount;
+    if (amount.blocks + theirs.blockCount !== count) return undefined;
     this.#outbox.forgetQueue();
     const cids = await replica.blocksSince(theirs.heads);
     return cids && { cids, amount };
+  }
+
+  /** True when a side that holds nothing is better off with our snapshot. */
+  #sendsSnapshot(theirs: Hello): boolean {
+    const { history } = this.#host.replica;
+    if (history === undefined || theirs.history === 'blocks') return false;
+    return history.isPruned || (!wantsAll(theirs.history) && history.snapshotPays);
+  }
+
+  /** True when one side cannot list what it has merged, and both can tell it by their contexts. */
+  get #byContext(): boolean {
+    const kinds = [this.#ours.history, this.#theirs!.history];
+    return !kinds.includes('blocks') && kinds.some(isPruned);
+  }
+
+  async #sendBeyondTheirContext(): Promise<void> {
+    const history = this.#host.replica.history!;
+    for (const part of contextParts(history.context(), this.#frameBytes - LIST_OVERHEAD_BYTES)) {
+      this.#send({ kind: 'context', ...part });
+    }
+    await this.#until(() => this.#context.complete);
+    // What comes from here on stands in the queue again.
+    this.#outbox.forgetQueue();
+    const cids = await this.#blocksBeyond(history, this.#context.bytes);
+    if (cids === undefined) return this.#streamSnapshot();
+    await this.#stream(cids, await this.#measure(cids));
+  }
+
+  async #blocksBeyond(
+    history: ReplicaHistory,
+    context: Uint8Array,
+  ): Promise<Iterable<CID> | undefined> {
+    try {
+      return await history.blocksBeyond(context);
+    } catch (cause) {
+      if (!(cause instanceof BlockError)) throw cause;
+      throw new ProtocolError('malformed-frame', 'these are not the bytes of a context', { cause });
+    }
+  }
+
+  async #streamSnapshot(): Promise<void> {
+    this.#send({ kind: 'expect', blocks: 0, bytes: 0 });
+    await this.#outbox.sendSnapshot();
+    this.#finishPart();
   }
 
   async #exchangeLists(): Promise<Lacks> {
@@ -300,6 +357,10 @@ export class NativeDialect implements Dialect {
     this.#send({ kind: 'expect', ...amount });
     this.#tellProgress();
     await this.#outbox.send(cids);
+    this.#finishPart();
+  }
+
+  #finishPart(): void {
     this.#send({ kind: 'done' });
     this.#ourPart = 'sent';
     this.#outbox.whenSentIsStored(() => {
@@ -330,10 +391,11 @@ export class NativeDialect implements Dialect {
       version: PROTOCOL_VERSION,
       heads,
       headsTruncated: heads.length < replica.clock.length,
-      blockCount: replica.blockCount,
+      blockCount: replica.history?.commitCount ?? replica.blockCount,
       windowBytes: this.#windowBytes,
       maxFrameBytes: channel.maxFrameBytes,
       replicaId: replica.id ?? new Uint8Array(),
+      history: historyKind(replica),
     };
   }
 
@@ -396,6 +458,20 @@ export class NativeDialect implements Dialect {
 }
 
 // --- helpers ---
+
+function historyKind({ history }: Replica): HistoryKind {
+  if (history === undefined) return 'blocks';
+  if (history.isPruned) return history.isFull ? 'full-pruned' : 'recent-pruned';
+  return history.isFull ? 'full' : 'recent';
+}
+
+function isPruned(kind: HistoryKind): boolean {
+  return kind === 'recent-pruned' || kind === 'full-pruned';
+}
+
+function wantsAll(kind: HistoryKind): boolean {
+  return kind === 'full' || kind === 'full-pruned';
+}
 
 /** The blocks held now, as often as asked for: later ones come behind them in the replica's order. */
 function heldNow(replica: Replica): () => CidSource {

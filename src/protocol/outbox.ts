@@ -62,6 +62,8 @@ export class Outbox {
   #turn: Promise<void> | undefined;
   #marks: { readonly at: number; readonly callback: () => void }[] = [];
   #stopped = false;
+  /** How many snapshots were sent. */
+  #snapshots = 0;
 
   constructor(host: DialectHost, roots: readonly CID[], onSent: (blockBytes: number) => void) {
     this.#host = host;
@@ -134,15 +136,26 @@ export class Outbox {
 
   /** Sends blocks, and returns when their last byte is sent. */
   async send(cids: Iterable<CID> | AsyncIterable<CID>): Promise<void> {
+    const snapshots = this.#snapshots;
+    // What the replica has dropped since is in a snapshot that was sent since.
+    const isDropped = (cid: CID): boolean =>
+      this.#snapshots > snapshots && !this.#host.replica.has(cid);
     if (Symbol.iterator in cids) {
       // Without an await per block where none is needed.
       for (const cid of cids) {
+        if (isDropped(cid)) continue;
         const pending = this.#sendBlock(cid);
         if (pending !== undefined) await pending;
       }
     } else {
-      for await (const cid of cids) await this.#sendBlock(cid);
+      for await (const cid of cids) if (!isDropped(cid)) await this.#sendBlock(cid);
     }
+    await this.#flush();
+  }
+
+  /** Sends the replica's state, in place of the blocks that wait, and returns when all is sent. */
+  async sendSnapshot(): Promise<void> {
+    await this.#packSnapshot();
     await this.#flush();
   }
 
@@ -190,14 +203,24 @@ export class Outbox {
   }
 
   #pack(cid: CID, bytes: Uint8Array | undefined): Promise<void> | undefined {
-    if (bytes === undefined)
+    if (bytes === undefined) {
+      // Old commits may give way to a snapshot while they wait for a slow peer.
+      if (this.#host.replica.history?.isPruned === true) return this.#packSnapshot();
       throw new StorageError('missing-block', `missing block: ${cid.toString()}`);
+    }
     if (this.#offered === 0) this.#add(carHeader(this.#roots));
     const block: Block = { cid, bytes };
     for (const part of carFrame(block)) this.#add(part);
     this.#blockEnd = this.#offered;
     this.#onSent(bytes.length);
     return this.#full.length > 0 ? this.#sendFull() : undefined;
+  }
+
+  async #packSnapshot(): Promise<void> {
+    this.forgetQueue();
+    this.#snapshots++;
+    const { history } = this.#host.replica;
+    for await (const { cid, bytes } of history!.snapshot()) await this.#pack(cid, bytes);
   }
 
   #add(part: Uint8Array): void {

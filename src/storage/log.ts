@@ -77,6 +77,7 @@ export class Log {
   readonly #damage: LogDamage[] = [];
   readonly #reported = new Set<string>();
   readonly #unsynced = new Set<number>();
+  readonly #reads = new Set<Promise<unknown>>();
   #state: 'unrecovered' | 'ready' | 'busy';
   #scratch: Uint8Array | undefined;
   #last = 0;
@@ -215,7 +216,9 @@ export class Log {
     if (!this.#sizes.has(segment)) {
       throw corrupt(`is not there, and with it block ${cid.toString()}`, name, offset);
     }
-    return andThen(this.#place.read(name, offset, length), (bytes) => {
+    const stored = this.#place.read(name, offset, length);
+    if (stored instanceof Promise) this.#track(stored);
+    return andThen(stored, (bytes) => {
       try {
         if (bytes.length === length) {
           verifyBlock({ cid, bytes });
@@ -235,11 +238,15 @@ export class Log {
     return this.#target().segment;
   }
 
-  /** Removes the segments before this one, the newest of them first. Reads from them fail from now on. */
+  /**
+   * Removes the segments before this one, the newest of them first, when the reads that have begun are
+   * done. Later reads from them fail with `missing-block`.
+   */
   async dropBefore(segment: number): Promise<void> {
     this.#enter('clear');
     this.#dropped = segment;
     try {
+      await Promise.allSettled(this.#reads);
       for (const old of [...this.#sizes.keys()].reverse()) {
         if (old < segment) await this.#drop(old);
       }
@@ -273,6 +280,12 @@ export class Log {
         throw error;
       }
     }
+  }
+
+  #track(read: Promise<unknown>): void {
+    this.#reads.add(read);
+    const done = (): boolean => this.#reads.delete(read);
+    read.then(done, done);
   }
 
   // --- appending ---

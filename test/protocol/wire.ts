@@ -201,6 +201,7 @@ export function helloOf(fields: Partial<Hello> = {}): Hello {
     windowBytes: 4 * 1024 * 1024,
     maxFrameBytes: 64 * 1024,
     replicaId: new Uint8Array(),
+    history: 'blocks',
     ...fields,
   };
 }

@@ -1,3 +1,4 @@
+import { CID } from 'multiformats/cid';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import type { Random } from '../support/random.ts';
 import type { Edge, Network, Side } from './network.ts';
@@ -67,6 +68,9 @@ export const ACTIONS: readonly Action[] = [
       ),
     );
   }),
+  onLedger('compact', 4, async (_, _peer, ledger) => {
+    await ledger.compact();
+  }),
   onLedger('verify', 1, async (_, peer, ledger) => {
     const { stateMatches, corrupt } = await ledger.verify();
     if (!stateMatches || corrupt.length > 0) throw new Error(`the state of ${peer.name} is wrong`);
@@ -121,7 +125,7 @@ export const ACTIONS: readonly Action[] = [
   {
     name: 'start',
     weight: 12,
-    run: ({ random }, peer) => startPeer(random, peer),
+    run: ({ random, peers }, peer) => startPeer(random, peer, peers),
   },
   {
     name: 'turn the clock',
@@ -139,10 +143,28 @@ export function skew(random: Random): number {
   return random.below(2 * greatestMs) - greatestMs;
 }
 
-export async function startPeer(random: Random, peer: SimulatedPeer): Promise<void> {
+/** One that never ran before may begin with what another one's ledger makes of itself. */
+export async function startPeer(
+  random: Random,
+  peer: SimulatedPeer,
+  peers: readonly SimulatedPeer[],
+): Promise<void> {
   if (!peer.isDown) return;
   if (random.oneIn(3)) peer.loseIndex();
-  await peer.open();
+  const others = peers.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]));
+  const source = peer.isNew && others.length > 0 && random.oneIn(2) && random.pick(others);
+  await peer.open(source ? await carOf(source) : undefined);
+}
+
+async function carOf(ledger: Ledger): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of ledger.snapshot()) chunks.push(chunk);
+  } catch {
+    // It was killed meanwhile.
+    return undefined;
+  }
+  return Buffer.concat(chunks);
 }
 
 /** With its sessions closed before, broken off, or left to find out. */
@@ -168,7 +190,7 @@ async function awaitSynced(sides: readonly [Side, Side], peer: SimulatedPeer): P
   const theirs = sides.find((side) => side !== ours)!;
   const { ledger } = ours.run;
   if (ledger === undefined) return;
-  const held = [...ledger.replica.cids()];
+  const held = ours.peer.applied;
   try {
     await ours.session.synced();
   } catch {
@@ -177,7 +199,9 @@ async function awaitSynced(sides: readonly [Side, Side], peer: SimulatedPeer): P
   }
   const other = theirs.run.ledger;
   if (other === undefined || theirs.run.over) return;
-  const lacking = held.filter((cid) => !other.replica.has(cid));
+  const lacking = [...held].filter(
+    (key) => !theirs.peer.applied.has(key) && !other.replica.has(CID.parse(key)),
+  );
   if (lacking.length > 0) {
     throw new Error(`synced, and ${theirs.peer.name} lacks ${lacking.length} commits`);
   }

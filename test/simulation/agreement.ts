@@ -25,6 +25,9 @@ export async function checkAgreement(world: World, record: CommitRecord): Promis
     expect(new Set(states), peers.map(({ name }) => name).join()).toEqual(new Set(['live,live']));
   }
 
+  // Written while its ledger was being closed and dropped before anybody could read it: what the
+  // commits mean is then not known.
+  if (record.keys.some((key) => record.bytes(key) === undefined && !record.isForgiven(key))) return;
   const lost = record.keys.filter((key) => !held.has(key) && !record.isForgiven(key));
   expect(lost, 'commits that some peer had and that nobody has now').toEqual([]);
   const blocks = [...held].map((key): Block => ({
@@ -41,7 +44,7 @@ async function checkSame(peer: SimulatedPeer, first: SimulatedPeer): Promise<voi
   const [ledger, other] = [peer.ledger!, first.ledger!];
   expect(ledger.clock.map(String), name).toEqual(other.clock.map(String));
   expect(await ledger.digest(), name).toBe(await other.digest());
-  expect(ledger.replica.blockCount, name).toBe(other.replica.blockCount);
+  expect(ledger.replica.history.commitCount, name).toBe(other.replica.history.commitCount);
   expect([...peer.applied].sort(), name).toEqual([...first.applied].sort());
   const { missing, rejected, unreadable, damage } = ledger.recovery;
   expect([missing, rejected, unreadable], name).toEqual([[], [], []]);

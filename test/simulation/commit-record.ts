@@ -1,20 +1,45 @@
 import { decode } from '@ipld/dag-cbor';
 import type { CID } from 'multiformats/cid';
+import type { Dot } from '../../src/ledger/commit.ts';
+import type { CausalContext } from '../../src/ledger/context.ts';
 
 interface RawCommit {
-  readonly data: readonly unknown[];
+  readonly data: readonly [
+    version: number,
+    time: number,
+    writer: Uint8Array,
+    operations: readonly unknown[],
+    dots: readonly [sequence: number, ...parents: unknown[]],
+  ];
   readonly parents: readonly CID[];
 }
 
 /** Every commit that any peer ever applied, kept outside of all peers. */
 export class CommitRecord {
   readonly #bytes = new Map<string, Uint8Array | undefined>();
+  readonly #dots = new Map<string, Dot>();
   /** Those whose only holder lost its power before its disk had them for good. */
   readonly #forgiven = new Set<string>();
 
   /** @param bytes undefined where they are not known yet */
   add(key: string, bytes: Uint8Array | undefined): void {
     if (this.#bytes.get(key) === undefined) this.#bytes.set(key, bytes);
+  }
+
+  /** The commits that a context covers. */
+  coveredBy(context: CausalContext): Set<string> {
+    const covered = new Set<string>();
+    for (const [key, bytes] of this.#bytes) {
+      if (bytes === undefined) continue;
+      let dot = this.#dots.get(key);
+      if (dot === undefined) {
+        const { data } = decode<RawCommit>(bytes);
+        dot = { writer: data[2], sequence: data[4][0] };
+        this.#dots.set(key, dot);
+      }
+      if (context.covers(dot)) covered.add(key);
+    }
+    return covered;
   }
 
   has(key: string): boolean {

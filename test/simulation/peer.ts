@@ -1,7 +1,9 @@
 import type { CID } from 'multiformats/cid';
 import { LedgerError } from '../../src/errors.ts';
+import { CausalContext } from '../../src/ledger/context.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
+import { isSnapshotPage, isSnapshotRoot } from '../../src/ledger/snapshot.ts';
 import { blocksOf, START_MS } from '../support/history.ts';
 import type { Random } from '../support/random.ts';
 import type { CommitRecord } from './commit-record.ts';
@@ -9,7 +11,10 @@ import { Disk, SimulatedPlace } from './disk.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** How a peer's machine is built; it stays so over all restarts. */
-export interface PeerOptions extends Pick<LedgerOptions, 'durability' | 'segmentBytes'> {
+export interface PeerOptions extends Pick<
+  LedgerOptions,
+  'durability' | 'segmentBytes' | 'recentBytes' | 'history'
+> {
   readonly cacheBytes: number;
   /** The longest time of a disk operation; 0 for a disk that answers at once. */
   readonly slowestDiskMs: number;
@@ -39,8 +44,8 @@ export class SimulatedPeer {
   readonly options: PeerOptions;
   /** How far the wall clock is ahead of the true time. */
   skewMs = 0;
-  /** The commits that this peer is known to hold applied, by CID, open or not. */
-  applied: Set<string> = new Set();
+  /** The commits that this peer was known to have merged when its ledger was last looked at. */
+  #applied: ReadonlySet<string> = new Set();
   readonly #died: (run: Run) => void;
   readonly #clock: VirtualClock;
   readonly #random: Random;
@@ -62,6 +67,12 @@ export class SimulatedPeer {
     this.#isHeldElsewhere = (key) => world.isHeldElsewhere(this, key);
   }
 
+  /** The commits that this peer has merged, whether it still holds them or not, open or not. */
+  get applied(): ReadonlySet<string> {
+    if (this.ledger !== undefined) this.#applied = this.#mergedIn(this.ledger);
+    return this.#applied;
+  }
+
   /** The present run, if there is one; its ledger may still be opening. */
   get run(): Run | undefined {
     return this.#run;
@@ -72,6 +83,11 @@ export class SimulatedPeer {
     return this.#run?.ledger;
   }
 
+  /** True until its first start. */
+  get isNew(): boolean {
+    return !this.#hasWriter;
+  }
+
   get isDown(): boolean {
     return this.#run === undefined;
   }
@@ -80,8 +96,11 @@ export class SimulatedPeer {
     return this.#disk;
   }
 
-  /** Starts the process; afterwards the ledger is open, unless the process was killed meanwhile. */
-  async open(): Promise<void> {
+  /**
+   * Starts the process; afterwards the ledger is open, unless the process was killed meanwhile.
+   * @param snapshot what a ledger that holds nothing begins with
+   */
+  async open(snapshot?: Uint8Array): Promise<void> {
     if (!this.#hasWriter) {
       this.#disk.apply({ kind: 'replace', name: 'writer', bytes: this.#random.bytes(8) });
       this.#disk.sync();
@@ -93,25 +112,26 @@ export class SimulatedPeer {
     });
     const run: Run = { place, over: false };
     this.#run = run;
-    const { durability, segmentBytes, cacheBytes } = this.options;
+    const { durability, segmentBytes, cacheBytes, recentBytes, history } = this.options;
     const ledger = await openLedger(this.name, {
       storage: place,
       durability: durability!,
       segmentBytes: segmentBytes!,
       cacheBytes,
+      recentBytes: recentBytes!,
+      history: history!,
+      ...(snapshot === undefined ? {} : { snapshot }),
       now: () => Math.floor(START_MS + this.#clock.nowMs + this.skewMs),
     });
     if (run.over) return;
-    const held = new Set<string>();
-    ledger.replica.watch((cids) => this.#note(run, ledger, cids, held));
+    ledger.replica.watch((cids) => this.#note(run, ledger, cids));
     for (const block of await blocksOf(ledger)) {
-      const key = block.cid.toString();
-      this.#record.add(key, block.bytes);
-      held.add(key);
+      this.#record.add(block.cid.toString(), block.bytes);
     }
     if (run.over) return;
-    this.#accountFor([...this.applied].filter((key) => !held.has(key)));
-    this.applied = held;
+    const merged = this.#mergedIn(ledger);
+    this.#accountFor([...this.#applied].filter((key) => !merged.has(key)));
+    this.#applied = merged;
     run.ledger = ledger;
   }
 
@@ -120,6 +140,7 @@ export class SimulatedPeer {
     const run = this.#run;
     if (run?.ledger === undefined) return;
     const { ledger } = run;
+    this.#applied = this.#mergedIn(ledger);
     delete run.ledger;
     await ledger.close();
     this.#end(run);
@@ -144,6 +165,7 @@ export class SimulatedPeer {
 
   #end(run: Run): void {
     if (run.over) return;
+    if (run.ledger !== undefined) this.#applied = this.#mergedIn(run.ledger);
     run.over = true;
     if (this.#run === run) this.#run = undefined;
     this.#died(run);
@@ -158,12 +180,18 @@ export class SimulatedPeer {
     for (const key of lost) if (!this.#isHeldElsewhere(key)) this.#record.forgive(key);
   }
 
-  #note(run: Run, ledger: Ledger, cids: readonly CID[], held: Set<string>): void {
+  #note(run: Run, ledger: Ledger, cids: readonly CID[]): void {
     for (const cid of cids) {
       const key = cid.toString();
-      held.add(key);
-      if (!this.#record.has(key)) this.#record.add(key, this.#bytesOf(run, ledger, cid));
+      if (this.#record.has(key)) continue;
+      const bytes = this.#bytesOf(run, ledger, cid);
+      const isSnapshot = bytes !== undefined && (isSnapshotPage(bytes) || isSnapshotRoot(bytes));
+      if (!isSnapshot) this.#record.add(key, bytes);
     }
+  }
+
+  #mergedIn(ledger: Ledger): Set<string> {
+    return this.#record.coveredBy(CausalContext.decode(ledger.replica.history.context()));
   }
 
   #bytesOf(run: Run, ledger: Ledger, cid: CID): Uint8Array | undefined {

@@ -36,6 +36,13 @@ export async function simulate(random: Random): Promise<Outcome> {
   const failures: unknown[] = [];
   const failed = (error: unknown): void => void failures.push(error);
   const uninstall = clock.install();
+  const { crypto } = globalThis;
+  const { getRandomValues } = crypto;
+  crypto.getRandomValues = (array) => {
+    const { buffer, byteOffset, byteLength } = array;
+    new Uint8Array(buffer, byteOffset, byteLength).set(random.bytes(byteLength));
+    return array;
+  };
   // What nobody catches is told with the seed, too.
   process.on('uncaughtException', failed);
   process.on('unhandledRejection', failed);
@@ -44,6 +51,7 @@ export async function simulate(random: Random): Promise<Outcome> {
   } finally {
     process.off('uncaughtException', failed);
     process.off('unhandledRejection', failed);
+    crypto.getRandomValues = getRandomValues;
     uninstall();
   }
 }
@@ -89,7 +97,8 @@ async function run(clock: VirtualClock, random: Random, failures: unknown[]): Pr
 
   await settle(
     clock,
-    peers.map((peer) => peer.open()),
+    // Some come later.
+    peers.filter((_, i) => i === 0 || !random.oneIn(5)).map((peer) => peer.open()),
   );
   schedule(clock, random, peers, take);
   await clock.run(clock.nowMs + 60_000);
@@ -100,7 +109,7 @@ async function run(clock: VirtualClock, random: Random, failures: unknown[]): Pr
   await clock.run(clock.nowMs + 60_000);
   await settle(
     clock,
-    peers.map((peer) => startPeer(random, peer)),
+    peers.map((peer) => startPeer(random, peer, peers)),
   );
   throwFirst(failures);
   network.heal();
@@ -145,6 +154,8 @@ function randomOptions(random: Random): PeerOptions {
     durability: random.oneIn(2) ? 'strict' : 'relaxed',
     segmentBytes: random.pick([300, 2000, 64 * 1024 * 1024]),
     cacheBytes: random.pick([0, 2000, 8 * 1024 * 1024]),
+    recentBytes: random.pick([0, 500, 4 * 1024 * 1024]),
+    history: random.oneIn(3) ? 'full' : 'recent',
     slowestDiskMs: random.oneIn(3) ? random.pick([1, 20, 500]) : 0,
   };
 }
