@@ -107,6 +107,6 @@ async function readAll(ledger: Ledger): Promise<void> {
   };
   for (let whole = false; !whole;) {
     whole = true;
-    for (const cid of [...ledger.replica.cids()]) whole = (await read(cid)) && whole;
+    for (const cid of ledger.replica.cids()) whole = (await read(cid)) && whole;
   }
 }

@@ -48,6 +48,8 @@ export class SimulatedLink {
 
 export class SimulatedChannel implements Channel {
   readonly maxFrameBytes: number;
+  /** What `send` took so far. */
+  bytesSent = 0;
   readonly #link: SimulatedLink;
   readonly #side: 0 | 1;
   readonly #inbox: Inbox = new Inbox((error) => this.destroy(error));
@@ -85,6 +87,7 @@ export class SimulatedChannel implements Channel {
     if (this.#state !== 'open') throw channelClosed();
     const bytes = frameBytes(frame);
     checkFrameSize(bytes, this.maxFrameBytes);
+    this.bytesSent += bytes;
     this.#carry(bytes, typeof frame === 'string' ? frame : frame.slice());
   }
 
