@@ -14,7 +14,7 @@ export interface LinkOptions {
   /** Unsent bytes from which on an end is `congested`. */
   readonly highWaterMark: number;
   /** Told of each frame as it arrives, before anybody reads it. */
-  readonly arrives: (frame: Frame) => void;
+  readonly arrives: (frame: Frame, from: 0 | 1) => void;
 }
 
 /** Two joined channels on virtual time, with a line between them that can be cut at any moment. */
@@ -156,7 +156,7 @@ export class SimulatedChannel implements Channel {
       other.end(undefined);
       this.end(undefined);
     } else if (!other.isClosed) {
-      this.#link.options.arrives(frame);
+      this.#link.options.arrives(frame, this.#side);
       // The line may have been cut within the frame.
       if (!this.#deaf) other.#inbox.frame(frame);
     }
