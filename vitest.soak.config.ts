@@ -18,6 +18,9 @@ const soak = mergeConfig(
 );
 soak.test.include = [
   'ledger/convergence',
+  'fuzz/decoders',
+  'fuzz/folder',
+  'fuzz/liar',
   'simulation/simulation',
   'ledger/kill',
   'ledger/hostile',

@@ -297,27 +297,6 @@ test('a block that the replica has lost ends the session', async () => {
   expect(await ended).toMatchObject({ code: 'storage-failed', cause: { code: 'missing-block' } });
 });
 
-test('random bytes after the hello never do more than end the session', async () => {
-  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-  let state = seed;
-  const next = (): number => (state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff) >> 8;
-  for (let round = 0; round < 200; round++) {
-    const { script, ended, session } = scripted(filled(3), { closeTimeoutMs: 50 });
-    script.say(STRANGER);
-    for (let i = 0; i < 5; i++) {
-      const frame = Uint8Array.from({ length: 1 + (next() % 60) }, () => next());
-      frame[0] = next() % 12;
-      script.send(frame);
-    }
-    await script.close();
-    const error = await ended;
-    if (error !== undefined) {
-      expect((error as Error).name, `SEED=${seed}`).toMatch(/^(Protocol|Connection)Error$/);
-    }
-    expect(session.state.kind).toBe('ended');
-  }
-});
-
 test('options beyond their bounds are refused', () => {
   const [channel] = createMemoryChannelPair();
   const refused = (): Session => new Session(channel, new TinyReplica(), { receiveWindowBytes: 1 });

@@ -14,7 +14,7 @@ export interface LinkOptions {
   /** Unsent bytes from which on an end is `congested`. */
   readonly highWaterMark: number;
   /** Told of each frame as it arrives, before anybody reads it. */
-  readonly arrives: (frame: Frame) => void;
+  readonly arrives: (frame: Frame, from: 0 | 1) => void;
 }
 
 /** Two joined channels on virtual time, with a line between them that can be cut at any moment. */
@@ -48,6 +48,8 @@ export class SimulatedLink {
 
 export class SimulatedChannel implements Channel {
   readonly maxFrameBytes: number;
+  /** What `send` took so far. */
+  bytesSent = 0;
   readonly #link: SimulatedLink;
   readonly #side: 0 | 1;
   readonly #inbox: Inbox = new Inbox((error) => this.destroy(error));
@@ -85,6 +87,7 @@ export class SimulatedChannel implements Channel {
     if (this.#state !== 'open') throw channelClosed();
     const bytes = frameBytes(frame);
     checkFrameSize(bytes, this.maxFrameBytes);
+    this.bytesSent += bytes;
     this.#carry(bytes, typeof frame === 'string' ? frame : frame.slice());
   }
 
@@ -153,7 +156,7 @@ export class SimulatedChannel implements Channel {
       other.end(undefined);
       this.end(undefined);
     } else if (!other.isClosed) {
-      this.#link.options.arrives(frame);
+      this.#link.options.arrives(frame, this.#side);
       // The line may have been cut within the frame.
       if (!this.#deaf) other.#inbox.frame(frame);
     }

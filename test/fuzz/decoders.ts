@@ -1,0 +1,185 @@
+import { encode } from '@ipld/dag-cbor';
+import { CID } from 'multiformats/cid';
+import { blockOf, MAX_BLOCK_BYTES, verifyBlock } from '../../src/blocks.ts';
+import { CarReader } from '../../src/car/reader.ts';
+import { carFrames, carHeader } from '../../src/car/writer.ts';
+import { CborCursor } from '../../src/ledger/cbor.ts';
+import { readCommit } from '../../src/ledger/commit.ts';
+import { packCids } from '../../src/protocol/diff/list.ts';
+import { decodeMessage, encodeMessage, type Message } from '../../src/protocol/messages.ts';
+import { decodeSignal, encodeSignal, type Signal } from '../../src/transports/signal.ts';
+import { packSdp, unpackSdp } from '../../src/transports/short-sdp.ts';
+import { commitBlock, deleteOf, putOf } from '../ledger/commits.ts';
+import { helloOf } from '../protocol/wire.ts';
+import type { Random } from '../support/random.ts';
+
+/** Something that reads bytes of strangers. */
+export interface Decoder {
+  readonly name: string;
+  /** Good bytes, which are changed then. */
+  readonly samples: readonly Uint8Array[];
+  /** The names of the errors that it may throw. */
+  readonly errors: readonly string[];
+  /** What it may allocate beside a few times what it reads: the largest thing that it gathers. */
+  readonly gathersBytes: number;
+  /** Reads, and checks what comes of it. */
+  read(bytes: Uint8Array, random: Random): void;
+}
+
+const cid = (n: number): CID => blockOf(encode(n)).cid;
+const rawCid = CID.createV1(0x55, cid(1).multihash);
+
+const MESSAGES: readonly Message[] = [
+  helloOf(),
+  helloOf({ heads: [cid(1), rawCid, cid(2)], blockCount: 7, replicaId: Uint8Array.of(1, 2, 3) }),
+  { kind: 'known' },
+  { kind: 'unknown' },
+  { kind: 'have', list: packCids([cid(1), rawCid, cid(3)]), last: false },
+  { kind: 'expect', blocks: 7, bytes: 2 ** 33 },
+  { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
+  { kind: 'done' },
+  { kind: 'stored', bytes: Number.MAX_SAFE_INTEGER },
+  { kind: 'abort', reason: 'bad-block', text: 'it was äöü' },
+  { kind: 'bye' },
+];
+
+const first = commitBlock({
+  timeMs: 1000,
+  operations: [putOf('a', { n: 1, text: 'é'.repeat(40) })],
+});
+const COMMITS = [
+  first,
+  commitBlock({
+    parents: [first.cid],
+    timeMs: 2000,
+    operations: [
+      [...putOf('a', { n: -2.5, list: [1, { deep: null }] }, [first.cid]), ['text']],
+      deleteOf('b'),
+      putOf('c', { big: 2n ** 60n, link: rawCid, bytes: new Uint8Array(30), yes: true }),
+    ],
+  }),
+];
+
+const SIGNALS: readonly Signal[] = (['offer', 'answer'] as const).map((type) => ({
+  type,
+  sdp: sdpOf(type === 'offer' ? 'actpass' : 'active'),
+}));
+
+/** Each format that strangers' bytes come in. A new one becomes part of the test by one entry here. */
+export const DECODERS: readonly Decoder[] = [
+  {
+    name: 'messages of the native form',
+    samples: MESSAGES.map(encodeMessage),
+    errors: ['ProtocolError'],
+    gathersBytes: 0,
+    read(bytes) {
+      const message = decodeMessage(bytes);
+      const again = decodeMessage(encodeMessage(message));
+      if (JSON.stringify(again) !== JSON.stringify(message)) throw new Error('not the same again');
+    },
+  },
+  {
+    name: 'a CAR in pieces',
+    samples: [
+      carFrames(COMMITS, carHeader([COMMITS[1]!.cid])),
+      carFrames([...COMMITS, blockOf(encode('x'.repeat(3000)))], carHeader([])),
+    ],
+    errors: ['BlockError'],
+    gathersBytes: MAX_BLOCK_BYTES + 65_536,
+    read(bytes, random) {
+      const reader = new CarReader();
+      for (let at = 0; at < bytes.length;) {
+        const end = at + 1 + random.below(200);
+        for (const block of reader.push(bytes.subarray(at, end))) verifyBlock(block);
+        at = end;
+      }
+      reader.end();
+    },
+  },
+  {
+    name: 'commits',
+    samples: COMMITS.map(({ bytes }) => bytes),
+    errors: ['BlockError'],
+    gathersBytes: 0,
+    read(bytes) {
+      readCommit(bytes);
+    },
+  },
+  {
+    name: 'values of documents',
+    samples: COMMITS.map(({ bytes }) => bytes),
+    errors: ['BlockError'],
+    gathersBytes: 0,
+    read(bytes) {
+      const checked = new CborCursor(bytes);
+      checked.skip();
+      const cursor = new CborCursor(bytes);
+      const value = cursor.readValue();
+      if (cursor.at !== checked.at) throw new Error('reading and skipping end at different places');
+      const again = encode(value);
+      if (Buffer.compare(again, bytes.subarray(0, cursor.at)) !== 0)
+        throw new Error('not canonical');
+    },
+  },
+  {
+    name: 'signals',
+    samples: SIGNALS.flatMap((signal) => [
+      Buffer.from(encodeSignal(signal, 'short')),
+      Buffer.from(encodeSignal(signal, 'original')),
+    ]),
+    errors: ['SignalError'],
+    gathersBytes: 0,
+    read(bytes, random) {
+      const text = Buffer.from(bytes).toString(random.oneIn(2) ? 'latin1' : 'utf8');
+      const { form, sdp } = decodeSignal(text);
+      if (form === 'short') checkSdp(sdp);
+    },
+  },
+  {
+    name: 'short signals whose checksum is right',
+    samples: SIGNALS.map((signal) => packSdp(signal)!),
+    errors: ['SignalError'],
+    gathersBytes: 0,
+    read(bytes) {
+      checkSdp(unpackSdp(bytes).sdp);
+    },
+  },
+];
+
+/** A description that was unpacked has the lines of the template and no other. */
+function checkSdp(sdp: string): void {
+  const [session, ...media] = sdp.split('m=application ');
+  const line =
+    /^(9 UDP\/DTLS\/SCTP webrtc-datachannel|c=IN IP4 0\.0\.0\.0|a=candidate:\d+ 1 udp \d+ [0-9a-f.:-]+(\.local)? \d+ typ (host|srflx raddr 0\.0\.0\.0 rport 0|relay raddr 0\.0\.0\.0 rport 0)|a=ice-(ufrag|pwd):[A-Za-z0-9+/]+|a=fingerprint:sha-256 [0-9A-F:]{95}|a=setup:(actpass|active|passive)|a=mid:0|a=sctp-port:5000|a=max-message-size:\d+|)$/;
+  const wrong = media
+    .join('')
+    .split('\r\n')
+    .find((each) => !line.test(each));
+  if (media.length !== 1 || wrong !== undefined || !session!.startsWith('v=0\r\no=- 1 2 ')) {
+    throw new Error(`a line that was smuggled in: ${wrong}`);
+  }
+}
+
+function sdpOf(setup: string): string {
+  const fingerprint = Array.from({ length: 32 }, (_, i) => (i + 16).toString(16).toUpperCase());
+  return [
+    'v=0',
+    'o=- 1 2 IN IP4 127.0.0.1',
+    's=-',
+    't=0 0',
+    'a=group:BUNDLE 0',
+    'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+    'c=IN IP4 0.0.0.0',
+    'a=candidate:1 1 udp 2130706431 192.168.1.2 50000 typ host',
+    'a=candidate:2 1 udp 2130706175 0f2d0cbf-5e5c-4d1a-9c0e-8f8f6d6a3b21.local 50001 typ host',
+    'a=candidate:3 1 udp 1694498815 2001:db8::5 50002 typ srflx raddr 0.0.0.0 rport 0',
+    'a=ice-ufrag:Ab3+',
+    'a=ice-pwd:/h4Q+wDi6WzPldr6waUuTUNN',
+    `a=fingerprint:sha-256 ${fingerprint.join(':')}`,
+    `a=setup:${setup}`,
+    'a=mid:0',
+    'a=sctp-port:5000',
+    'a=max-message-size:262144',
+    '',
+  ].join('\r\n');
+}
