@@ -1,8 +1,7 @@
-import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import type { Outcome, Task } from './children/measure.ts';
-import { childProgram } from './paths.ts';
+import { type Outcome, runChild } from './child.ts';
+import type { Task } from './children/measure.ts';
 import { quantile } from './quantile.ts';
 import { circumstances, type Row } from './results.ts';
 import { WORKLOADS } from './workloads/index.ts';
@@ -15,15 +14,23 @@ export interface MeasureOptions {
   readonly note: string | undefined;
 }
 
-/** The medians of several runs, each in a fresh process; a run that fails is the last one. */
-export async function measure(
+/** The medians of several runs of a workload for a library, each run in a fresh process. */
+export function measure(
   task: Omit<Task, 'step' | 'folder'>,
-  { runs, limitSeconds, note }: MeasureOptions,
+  options: MeasureOptions,
+): Promise<Row> {
+  return repeat(() => measureOnce(task, options.limitSeconds), options);
+}
+
+/** Makes a row of several runs; a run that fails is the last one, and the row tells why. */
+export async function repeat(
+  run: () => Promise<Outcome>,
+  { runs, note }: Pick<MeasureOptions, 'runs' | 'note'>,
 ): Promise<Row> {
   const told = circumstances(note);
   const all: Metrics[] = [];
   while (all.length < runs) {
-    const outcome = await measureOnce(task, limitSeconds);
+    const outcome = await run();
     if ('error' in outcome) return { ...told, failed: outcome.error };
     all.push(outcome.metrics);
   }
@@ -38,31 +45,17 @@ async function measureOnce(
   try {
     const workload: Workload = WORKLOADS[task.workload];
     if (workload.prepare !== undefined) {
-      const prepared = await inChild({ ...task, step: 'prepare', folder }, limitSeconds);
+      const prepared = await runChild(
+        'measure',
+        { ...task, step: 'prepare', folder },
+        limitSeconds,
+      );
       if ('error' in prepared) return prepared;
     }
-    return await inChild({ ...task, step: 'run', folder }, limitSeconds);
+    return await runChild('measure', { ...task, step: 'run', folder }, limitSeconds);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function inChild(task: Task, limitSeconds: number): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = fork(childProgram('measure'), [JSON.stringify(task)], {
-      execArgv: ['--expose-gc', '--enable-source-maps'],
-    });
-    let outcome: Outcome = { error: 'ended without a result' };
-    const timer = setTimeout(() => {
-      outcome = { error: `did not finish in ${limitSeconds} s` };
-      child.kill('SIGKILL');
-    }, limitSeconds * 1000);
-    child.on('message', (message) => (outcome = message as Outcome));
-    child.on('exit', () => {
-      clearTimeout(timer);
-      resolve(outcome);
-    });
-  });
 }
 
 export function mediansOf(all: readonly Metrics[]): Metrics {

@@ -1,6 +1,7 @@
 import { isOurs, PEERS } from './peers/index.ts';
 import type { Results, Row } from './results.ts';
 import { type Column, type Table, TABLES, type Target } from './tables.ts';
+import { BARE } from './webrtc/index.ts';
 import type { Metrics } from './workloads/workload.ts';
 
 const ABSENT = '–';
@@ -33,7 +34,7 @@ export function render({ versions, tables }: Results): string {
 export function tableOf(table: Table, n: number, rows: Readonly<Record<string, Row>>): string {
   const { columns } = table;
   const targets = table.targets.filter((target) => target.n === undefined || target.n === n);
-  const others = Object.entries(rows).filter(([name]) => !isOurs(name));
+  const others = Object.entries(rows).filter(([name]) => !isOurs(name) && name !== BARE);
   const best = new Map(
     columns.map((column) => [
       column,
@@ -106,9 +107,9 @@ function ratioOf({ compare }: Column, value: number, best: number | undefined): 
 
 function verdicts(targets: readonly Target[], name: string, metrics: Metrics): string {
   return targets
-    .filter(({ row }) => row === undefined || name.includes(row))
+    .filter(({ row, metric }) => metric in metrics && name.includes(row ?? ''))
     .map(({ title, metric, limit, better }) => {
-      const value = metrics[metric] ?? NaN;
+      const value = metrics[metric]!;
       const reached = better === 'less' ? limit / value : value / limit;
       // Below nothing, or above the limit: the limit is kept.
       const isMet = better === 'less' ? value <= limit : value >= limit;
@@ -136,6 +137,8 @@ function formatted(value: number, format: Column['format']): string {
       return `${grouped(Number(value.toPrecision(3)))}/s`;
     case 'count':
       return grouped(value);
+    case 'decimal':
+      return value.toFixed(1);
     case 'factor':
       return `${value < 100 ? value.toPrecision(3) : grouped(value)}x`;
   }

@@ -1,6 +1,6 @@
 import type { Metrics } from './workloads/workload.ts';
 
-type Format = 'ms' | 'bytes' | 'perSecond' | 'count' | 'factor';
+type Format = 'ms' | 'bytes' | 'perSecond' | 'count' | 'decimal' | 'factor';
 
 export interface Column {
   readonly title: string;
@@ -191,5 +191,36 @@ export const TABLES: Readonly<Record<string, Table>> = {
       { title: 'without history', metric: 'bytes', limit: 1000, better: 'less' },
       { title: 'with history', metric: 'bytesPerUpdate', limit: 40, better: 'less' },
     ],
+  },
+  webrtc: {
+    title: 'a fresh peer in another process, over real WebRTC',
+    columns: [
+      time,
+      {
+        title: 'over the bare channel',
+        format: 'factor',
+        value: ({ ms, floorMs }) => ms! / floorMs!,
+      },
+      { title: 'connecting', format: 'ms', value: 'connectMs' },
+      { title: 'A’s peak RSS', format: 'bytes', value: 'peakRssOfAlice' },
+      { title: 'B’s peak RSS', format: 'bytes', value: 'peakRssOfBob' },
+    ],
+    targets: [
+      { title: 'time', metric: 'ms', limit: 500, better: 'less', n: 100_000, row: 'disk' },
+      { title: 'over the bare channel', metric: 'overFloor', limit: 1.5, better: 'less' },
+    ],
+  },
+  diff: {
+    title: 'finding out what each lacks, and exchanging it',
+    columns: [
+      { title: 'bytes before blocks flow', format: 'bytes', value: 'bytesBefore' },
+      { title: 'round trips before', format: 'decimal', value: 'roundTrips' },
+      { title: 'time before', format: 'ms', value: 'msBefore' },
+      { title: 'bytes A to B', format: 'bytes', value: 'bytesToBob' },
+      { title: 'bytes B to A', format: 'bytes', value: 'bytesToAlice' },
+      { title: 'time in all', format: 'ms', value: 'ms' },
+      { title: 'CPU of both', format: 'ms', value: 'cpuMs' },
+    ],
+    targets: [{ title: 'round trips', metric: 'roundTrips', limit: 1.5, better: 'less' }],
   },
 };

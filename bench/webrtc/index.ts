@@ -1,0 +1,45 @@
+import type { Side, SideTask } from './side.ts';
+
+export type Signaling = 'none' | 'y-webrtc' | 'rxdb';
+
+interface Entry {
+  readonly signaling: Signaling;
+  open(task: SideTask): Promise<Side>;
+}
+
+/** The row that the others are compared with. */
+export const BARE = 'the bare data channel';
+
+/** All that sync over WebRTC in Node, by the name of their row. */
+export const SIDES: Readonly<Record<string, Entry>> = {
+  [BARE]: {
+    signaling: 'none',
+    open: async (task) => (await import('./bare.ts')).bareSide(task),
+  },
+  'emberlink (disk)': {
+    signaling: 'none',
+    open: async (task) => (await import('./emberlink.ts')).emberlinkSide(task, 'disk'),
+  },
+  'emberlink (memory)': {
+    signaling: 'none',
+    open: async (task) => (await import('./emberlink.ts')).emberlinkSide(task, 'memory'),
+  },
+  'y-webrtc': {
+    signaling: 'y-webrtc',
+    open: async (task) => (await import('./y-webrtc.ts')).yWebrtcSide(task),
+  },
+  'rxdb (WebRTC plugin, batch 20 as by default)': {
+    signaling: 'rxdb',
+    open: async (task) => (await import('./rxdb.ts')).rxdbSide(task, 20),
+  },
+  'rxdb (WebRTC plugin, batch 500)': {
+    signaling: 'rxdb',
+    open: async (task) => (await import('./rxdb.ts')).rxdbSide(task, 500),
+  },
+};
+
+/** The rows that begin with one of the names, behind the bare channel; all of them without a name. */
+export function sidesNamed(names: readonly string[]): string[] {
+  const isNamed = (side: string): boolean => names.some((name) => side.startsWith(name));
+  return Object.keys(SIDES).filter((side) => side === BARE || names.length === 0 || isNamed(side));
+}
