@@ -49,6 +49,7 @@ export function tableOf(table: Table, n: number, rows: Readonly<Record<string, R
     ...columns.flatMap(({ title, compare }) => (compare ? [title, 'ratio'] : [title])),
   ];
   if (targets.length > 0) head.push('target');
+  const runs = Math.max(...Object.values(rows).map((row) => ('runs' in row ? row.runs : 0)));
   const lines = inOrder(rows).map(([name, row]) => {
     const [metrics] = valuesOf(row);
     if (metrics === undefined) {
@@ -61,10 +62,16 @@ export function tableOf(table: Table, n: number, rows: Readonly<Record<string, R
       return column.compare ? [cell, ratioOf(column, value, best.get(column))] : [cell];
     });
     if (targets.length > 0) cells.push(isOurs(name) ? verdicts(targets, name, metrics) : '');
-    return [name, ...cells];
+    return [nameOf(name, row, runs), ...cells];
   });
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
   return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** With fewer runs than the other rows have, it says so. */
+function nameOf(name: string, row: Row, most: number): string {
+  if (!('runs' in row) || row.runs === most) return name;
+  return `${name}, ${row.runs} ${row.runs === 1 ? 'run' : 'runs'} only`;
 }
 
 /** Ours first, the others as they are listed, what is not listed last. */
@@ -77,12 +84,12 @@ function inOrder(rows: Readonly<Record<string, Row>>): [string, Row][] {
 
 function footOf(rows: Readonly<Record<string, Row>>): string {
   const told = Object.values(rows).map((row) => {
-    const runs = 'runs' in row ? `, medians of ${row.runs}` : '';
     const note = row.note === undefined ? '' : `; ${row.note}`;
-    return { at: row.measuredAt.slice(0, 10), machine: `${row.machine}${note}`, runs };
+    return { at: row.measuredAt.slice(0, 10), machine: `${row.machine}${note}` };
   });
   const distinct = (values: string[]): string => [...new Set(values)].filter(Boolean).join(' / ');
-  return `${distinct(told.map(({ at }) => at))}${distinct(told.map(({ runs }) => runs))}. ${distinct(told.map(({ machine }) => machine))}.`;
+  const runs = Math.max(...Object.values(rows).map((row) => ('runs' in row ? row.runs : 1)));
+  return `${distinct(told.map(({ at }) => at))}, medians of ${runs}. ${distinct(told.map(({ machine }) => machine))}.`;
 }
 
 function valuesOf(row: Row): Metrics[] {
