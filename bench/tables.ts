@@ -86,6 +86,7 @@ export const TABLES: Readonly<Record<string, Table>> = {
       { title: 'over the dag-cbor', format: 'factor', value: 'overCbor' },
       messages,
       peakMemory,
+      { title: 'before the sync', format: 'bytes', value: 'peakRssBefore' },
       { title: 'idle RSS', format: 'bytes', value: 'idleRss' },
     ],
     targets: [

@@ -11,6 +11,7 @@ export const freshPeer: Workload = {
     const { n } = run;
     const [alice, bob] = await openStores(run, 'alice', 'bob');
     await alice.load(documents(0, n));
+    const peakRssBefore = process.resourceUsage().maxRSS * 1024;
     const measured = await measureSync(run, alice, bob, n);
     await expectDocuments(
       bob,
@@ -18,6 +19,6 @@ export const freshPeer: Workload = {
     );
     let cborBytes = 0;
     for (const document of documents(0, n)) cborBytes += encode(document).length;
-    return { ...measured, idleRss, overCbor: measured['bytesToBob']! / cborBytes };
+    return { ...measured, idleRss, peakRssBefore, overCbor: measured['bytesToBob']! / cborBytes };
   },
 };
