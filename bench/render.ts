@@ -1,7 +1,7 @@
 import { isOurs, PEERS } from './peers/index.ts';
 import type { Results, Row } from './results.ts';
 import { type Column, type Table, TABLES, type Target } from './tables.ts';
-import { BARE } from './webrtc/index.ts';
+import { isBare } from './webrtc/index.ts';
 import type { Metrics } from './workloads/workload.ts';
 
 const ABSENT = '–';
@@ -34,7 +34,7 @@ export function render({ versions, tables }: Results): string {
 export function tableOf(table: Table, n: number, rows: Readonly<Record<string, Row>>): string {
   const { columns } = table;
   const targets = table.targets.filter((target) => target.n === undefined || target.n === n);
-  const others = Object.entries(rows).filter(([name]) => !isOurs(name) && name !== BARE);
+  const others = Object.entries(rows).filter(([name]) => !isOurs(name) && !isBare(name));
   const best = new Map(
     columns.map((column) => [
       column,

@@ -3,7 +3,7 @@ import { repeat } from '../measure.ts';
 import { tableOf } from '../render.ts';
 import { keep, type Row } from '../results.ts';
 import { TABLES } from '../tables.ts';
-import { BARE, sidesNamed } from '../webrtc/index.ts';
+import { isBare, sidesNamed } from '../webrtc/index.ts';
 import { measureWebrtc } from '../webrtc/measure.ts';
 
 const { values } = parseArgs({
@@ -20,18 +20,27 @@ const limitSeconds = Number(values.limit);
 const runs = { runs: Number(values.runs), note: values.note };
 
 for (const n of values.n.map(Number)) {
-  const rows: Record<string, Row> = {};
-  let floorMs = NaN;
+  const measured: Record<string, Row> = {};
+  let rows: Record<string, Row> = {};
   for (const name of sidesNamed(only)) {
     process.stderr.write(`webrtc ${n} ${name} …\n`);
-    let row = await repeat(() => measureWebrtc(name, n, limitSeconds), runs);
-    if ('medians' in row) {
-      if (name === BARE) floorMs = row.medians['ms']!;
-      const overFloor = row.medians['ms']! / floorMs;
-      row = { ...row, medians: { ...row.medians, floorMs, overFloor } };
-    }
-    rows[name] = row;
-    keep(`webrtc ${n}`, name, row);
+    measured[name] = await repeat(() => measureWebrtc(name, n, limitSeconds), runs);
+    rows = overTheBareChannel(measured);
+    for (const [each, row] of Object.entries(rows)) keep(`webrtc ${n}`, each, row);
   }
   console.log(`\n${tableOf(TABLES['webrtc']!, n, rows)}\n`);
+}
+
+function overTheBareChannel(rows: Readonly<Record<string, Row>>): Record<string, Row> {
+  const floors = Object.entries(rows).map(([name, row]) =>
+    isBare(name) && 'medians' in row ? row.medians['ms']! : Infinity,
+  );
+  const floorMs = Math.min(...floors);
+  return Object.fromEntries(
+    Object.entries(rows).map(([name, row]) => {
+      if (!('medians' in row)) return [name, row];
+      const overFloor = row.medians['ms']! / floorMs;
+      return [name, { ...row, medians: { ...row.medians, overFloor } }];
+    }),
+  );
 }

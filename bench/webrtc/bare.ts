@@ -5,14 +5,15 @@ import { emberlink } from '../peers/emberlink.ts';
 import type { Side, SideTask } from './side.ts';
 
 const MESSAGE_BYTES = 64 * 1024;
-const HIGH_WATER_BYTES = 1024 * 1024;
 const POLL_MS = 2;
 
 /**
  * The physical limit: one data channel, and on it the bytes that a ledger of these documents is as a
  * CAR. Bob only counts them.
+ * @param highWaterBytes how many bytes may wait in the channel's buffer
  */
-export async function bareSide({ role, n, folder }: SideTask): Promise<Side> {
+export async function bareSide(task: SideTask, highWaterBytes: number): Promise<Side> {
+  const { role, n, folder } = task;
   const connection = new wrtc.RTCPeerConnection({ iceServers: [] });
   const channel = connection.createDataChannel('bare', { negotiated: true, id: 0 });
   channel.binaryType = 'arraybuffer';
@@ -29,7 +30,7 @@ export async function bareSide({ role, n, folder }: SideTask): Promise<Side> {
         introducer.send(await localDescription(connection, await connection.createAnswer()));
       }
       await opened;
-      if (car !== undefined) await pump(channel, car);
+      if (car !== undefined) await pump(channel, car, highWaterBytes);
     },
     complete: () => counted!,
   };
@@ -59,11 +60,15 @@ async function localDescription(
   return JSON.stringify(connection.localDescription);
 }
 
-async function pump(channel: RTCDataChannel, bytes: Uint8Array): Promise<void> {
+async function pump(
+  channel: RTCDataChannel,
+  bytes: Uint8Array,
+  highWaterBytes: number,
+): Promise<void> {
   channel.send(JSON.stringify(bytes.length));
   for (let at = 0; at < bytes.length; at += MESSAGE_BYTES) {
     // Node's WebRTC has no event for this.
-    while (channel.bufferedAmount > HIGH_WATER_BYTES) await wait(POLL_MS);
+    while (channel.bufferedAmount > highWaterBytes) await wait(POLL_MS);
     channel.send(bytes.slice(at, at + MESSAGE_BYTES));
   }
 }

@@ -7,14 +7,22 @@ interface Entry {
   open(task: SideTask): Promise<Side>;
 }
 
-/** The row that the others are compared with. */
-export const BARE = 'the bare data channel';
+/** The rows that the others are compared with, the better one of each size. */
+export function isBare(side: string): boolean {
+  return side.startsWith('the bare data channel');
+}
+
+const KIBIBYTE = 1024;
 
 /** All that sync over WebRTC in Node, by the name of their row. */
 export const SIDES: Readonly<Record<string, Entry>> = {
-  [BARE]: {
+  'the bare data channel, 1 MiB buffered': {
     signaling: 'none',
-    open: async (task) => (await import('./bare.ts')).bareSide(task),
+    open: async (task) => (await import('./bare.ts')).bareSide(task, 1024 * KIBIBYTE),
+  },
+  'the bare data channel, 128 KiB buffered': {
+    signaling: 'none',
+    open: async (task) => (await import('./bare.ts')).bareSide(task, 128 * KIBIBYTE),
   },
   'emberlink (disk)': {
     signaling: 'none',
@@ -38,8 +46,8 @@ export const SIDES: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** The rows that begin with one of the names, behind the bare channel; all of them without a name. */
+/** The rows that begin with one of the names, behind the bare channels; all of them without a name. */
 export function sidesNamed(names: readonly string[]): string[] {
   const isNamed = (side: string): boolean => names.some((name) => side.startsWith(name));
-  return Object.keys(SIDES).filter((side) => side === BARE || names.length === 0 || isNamed(side));
+  return Object.keys(SIDES).filter((side) => isBare(side) || names.length === 0 || isNamed(side));
 }
