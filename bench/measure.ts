@@ -58,7 +58,7 @@ async function measureOnce(
   }
 }
 
-export function mediansOf(all: readonly Metrics[]): Metrics {
+function mediansOf(all: readonly Metrics[]): Metrics {
   return Object.fromEntries(
     Object.keys(all[0] ?? {}).map((name) => [
       name,

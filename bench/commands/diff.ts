@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
+import { positiveInteger } from '../arguments.ts';
 import { runChild } from '../child.ts';
 import { repeat } from '../measure.ts';
 import { tableOf } from '../render.ts';
@@ -15,9 +16,9 @@ const { values } = parseArgs({
     note: { type: 'string' },
   },
 });
-const n = Number(values.n);
-const limitSeconds = Number(values.limit);
-const runs = { runs: Number(values.runs), note: values.note };
+const n = positiveInteger('n', values.n);
+const limitSeconds = positiveInteger('limit', values.limit);
+const runs = { runs: positiveInteger('runs', values.runs), note: values.note };
 const scenarios = [
   [0, 'clustered'],
   [1, 'clustered'],

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { positiveInteger } from '../arguments.ts';
 import { measure } from '../measure.ts';
 import { PEERS, peersNamed } from '../peers/index.ts';
 import { tableOf } from '../render.ts';
@@ -21,14 +22,15 @@ const unknown = positionals.find((name) => !isWorkload(name));
 if (unknown !== undefined) throw new Error(`no workload ${unknown}: there are ${all.join(', ')}`);
 const workloads = positionals.length > 0 ? positionals.filter(isWorkload) : all;
 const peers = values.only === undefined ? Object.keys(PEERS) : peersNamed(values.only.split(','));
+const size = values.n === undefined ? undefined : positiveInteger('n', values.n);
 const options = {
-  runs: Number(values.runs),
-  limitSeconds: Number(values.limit),
+  runs: positiveInteger('runs', values.runs),
+  limitSeconds: positiveInteger('limit', values.limit),
   note: values.note,
 };
 
 for (const workload of workloads) {
-  for (const n of values.n === undefined ? WORKLOADS[workload].sizes : [Number(values.n)]) {
+  for (const n of size === undefined ? WORKLOADS[workload].sizes : [size]) {
     const rows: Record<string, Row> = {};
     for (const peer of peers) {
       process.stderr.write(`${workload} ${n} ${peer} …\n`);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { positiveInteger } from '../arguments.ts';
 import { repeat } from '../measure.ts';
 import { tableOf } from '../render.ts';
 import { keep, type Row } from '../results.ts';
@@ -16,10 +17,10 @@ const { values } = parseArgs({
   },
 });
 const only = values.only?.split(',') ?? [];
-const limitSeconds = Number(values.limit);
-const runs = { runs: Number(values.runs), note: values.note };
+const limitSeconds = positiveInteger('limit', values.limit);
+const runs = { runs: positiveInteger('runs', values.runs), note: values.note };
 
-for (const n of values.n.map(Number)) {
+for (const n of values.n.map((text) => positiveInteger('n', text))) {
   const measured: Record<string, Row> = {};
   let rows: Record<string, Row> = {};
   for (const name of sidesNamed(only)) {
