@@ -35,6 +35,8 @@ const MESSAGES: readonly Message[] = [
   { kind: 'known' },
   { kind: 'unknown' },
   { kind: 'have', list: packCids([cid(1), rawCid, cid(3)]), last: false },
+  { kind: 'context', bytes: Uint8Array.of(0x80), last: true },
+  helloOf({ history: 'full-pruned' }),
   { kind: 'expect', blocks: 7, bytes: 2 ** 33 },
   { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
   { kind: 'done' },

@@ -6,6 +6,7 @@ import type { Channel, ChannelHandlers, Frame } from '../../src/protocol/channel
 import { packCids } from '../../src/protocol/diff/list.ts';
 import {
   ABORT_REASONS,
+  HISTORY_KINDS,
   decodeMessage,
   encodeMessage,
   type Message,
@@ -266,6 +267,7 @@ function twisted(random: Random, message: Message): Message {
         { ...message, windowBytes: wrongCount(random, message.windowBytes) },
         { ...message, maxFrameBytes: wrongCount(random, message.maxFrameBytes) },
         { ...message, replicaId: random.bytes(random.below(80)) },
+        { ...message, history: random.pick(HISTORY_KINDS) },
       ]);
     case 'known':
       return { kind: 'unknown' };
@@ -279,6 +281,11 @@ function twisted(random: Random, message: Message): Message {
         { ...message, list: { digests: message.list.digests.subarray(32), others: [] } },
       ]);
     }
+    case 'context':
+      return random.pick<Message>([
+        { ...message, last: !message.last },
+        { ...message, bytes: mutated(random, [message.bytes]) },
+      ]);
     case 'expect':
       return {
         ...message,
@@ -302,6 +309,7 @@ function anyMessage(random: Random): Message {
     { kind: 'known' },
     { kind: 'unknown' },
     { kind: 'have', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
+    { kind: 'context', bytes: random.bytes(random.below(30)), last: random.oneIn(2) },
     { kind: 'expect', blocks: wrongCount(random, 3), bytes: wrongCount(random, 3) },
     { kind: 'car', bytes: Uint8Array.of(...random.bytes(1 + random.below(50))) },
     { kind: 'done' },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LedgerError } from '../../src/errors.ts';
 import type { Frame } from '../../src/protocol/channel.ts';
+import { replaceRandomValues } from '../support/random-values.ts';
 import type { Random } from '../support/random.ts';
 import { ACTIONS, type Action, skew, startPeer, type World } from './actions.ts';
 import { checkAgreement } from './agreement.ts';
@@ -36,13 +37,7 @@ export async function simulate(random: Random): Promise<Outcome> {
   const failures: unknown[] = [];
   const failed = (error: unknown): void => void failures.push(error);
   const uninstall = clock.install();
-  const { crypto } = globalThis;
-  const { getRandomValues } = crypto;
-  crypto.getRandomValues = (array) => {
-    const { buffer, byteOffset, byteLength } = array;
-    new Uint8Array(buffer, byteOffset, byteLength).set(random.bytes(byteLength));
-    return array;
-  };
+  const restore = replaceRandomValues((length) => random.bytes(length));
   // What nobody catches is told with the seed, too.
   process.on('uncaughtException', failed);
   process.on('unhandledRejection', failed);
@@ -51,7 +46,7 @@ export async function simulate(random: Random): Promise<Outcome> {
   } finally {
     process.off('uncaughtException', failed);
     process.off('unhandledRejection', failed);
-    crypto.getRandomValues = getRandomValues;
+    restore();
     uninstall();
   }
 }

@@ -1,0 +1,97 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import { Session } from '../../src/protocol/session.ts';
+import type { BenchDocument } from '../documents.ts';
+import type { Link, Peer, Pipe, Store } from '../peer.ts';
+
+class EmberlinkStore implements Store {
+  readonly ledger: Ledger;
+  readonly #folder: string | undefined;
+
+  /** @param folder where its log is; undefined for a log in memory */
+  constructor(ledger: Ledger, folder: string | undefined) {
+    this.ledger = ledger;
+    this.#folder = folder;
+  }
+
+  async load(documents: Iterable<BenchDocument>): Promise<void> {
+    await this.ledger.bulk(documents);
+  }
+
+  async put(document: BenchDocument): Promise<void> {
+    await this.ledger.put(document);
+  }
+
+  replace(document: BenchDocument): Promise<void> {
+    return this.put(document);
+  }
+
+  changePlays(document: BenchDocument): Promise<void> {
+    return this.put(document);
+  }
+
+  async get(id: string): Promise<BenchDocument | undefined> {
+    return (await this.ledger.get(id)) as BenchDocument | undefined;
+  }
+
+  count(): number {
+    return this.ledger.count();
+  }
+
+  subscribe(listener: (id: string) => void): void {
+    this.ledger.subscribe(({ ids, origin }) => {
+      if (origin === 'remote') for (const id of ids) listener(id);
+    });
+  }
+
+  async save(folder: string): Promise<void> {
+    if (this.#folder === undefined) {
+      await pipeline(
+        Readable.from(this.ledger.export()),
+        createWriteStream(`${folder}/ledger.car`),
+      );
+      await this.ledger.close();
+    } else {
+      await this.ledger.close();
+      await cp(this.#folder, folder, { recursive: true });
+    }
+  }
+
+  close(): Promise<void> {
+    return this.ledger.close();
+  }
+}
+
+/** With its log in files, or in memory; the memory ledger outlasts its process as an exported CAR. */
+export function emberlink(log: 'disk' | 'memory'): Peer<EmberlinkStore> {
+  const open = async (folder: string, name: string): Promise<EmberlinkStore> => {
+    if (log === 'disk') return new EmberlinkStore(await openLedger(name, { folder }), folder);
+    return new EmberlinkStore(await openLedger(name, { storage: 'memory' }), undefined);
+  };
+  return {
+    maxFrameBytes: 65_536,
+    open,
+    async reopen(folder, name) {
+      const store = await open(folder, name);
+      if (log === 'memory') await store.ledger.import(createReadStream(`${folder}/ledger.car`));
+      return store;
+    },
+    join,
+  };
+}
+
+function join(alice: EmberlinkStore, bob: EmberlinkStore, pipe: Pipe): Link {
+  const sessions = [alice, bob].map(({ ledger }, side) => new Session(pipe[side]!, ledger.replica));
+  const ended = Promise.all(sessions.map((session) => session.run()));
+  const synced = Promise.all(sessions.map((session) => session.firstSync())).then(() => {});
+  return {
+    synced: Promise.race([synced, ended.then(() => {})]),
+    async close() {
+      await sessions[0]!.close();
+      await ended;
+    },
+  };
+}

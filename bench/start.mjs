@@ -1,0 +1,57 @@
+/**
+ * `node bench/start.mjs run|webrtc|diff …`: installs the other libraries when they are missing,
+ * bundles the bench with the library's source as it is, and runs it. Node reads no TypeScript before
+ * version 22, and a test runner's transformed code is not what anybody runs in production.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+const [command, ...args] = process.argv.slice(2);
+const commands = { run: 'run', webrtc: 'webrtc', diff: 'diff' };
+if (!Object.hasOwn(commands, command ?? '')) {
+  console.error('usage: node bench/start.mjs run|webrtc|diff …');
+  process.exit(2);
+}
+
+if (!existsSync(`${folder}node_modules`)) {
+  console.error('bench: installing the libraries that are measured');
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+    cwd: folder,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  });
+  // Rows of what is not there say so; the others can still be measured.
+  if (status !== 0) console.error('bench: npm ci failed; what is missing is shown as such');
+}
+
+// Several may run at once.
+const built = `${folder}.built/${process.pid}`;
+const programs = (inFolder) =>
+  readdirSync(`${folder}${inFolder}`)
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => `${folder}${inFolder}/${file}`);
+await build({
+  entryPoints: [...programs('commands'), ...programs('children')],
+  outbase: folder,
+  outdir: built,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'error',
+});
+
+const { status } = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', `${built}/commands/${commands[command]}.mjs`, ...args],
+  { stdio: 'inherit' },
+);
+rmSync(built, { recursive: true, force: true });
+process.exit(status ?? 1);
