@@ -1,10 +1,25 @@
 import { encode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
-import { blockOf, MAX_BLOCK_BYTES, verifyBlock } from '../../src/blocks.ts';
+import {
+  blockOf,
+  compareBytes,
+  equalBytes,
+  MAX_BLOCK_BYTES,
+  verifyBlock,
+} from '../../src/blocks.ts';
 import { CarReader } from '../../src/car/reader.ts';
 import { carFrames, carHeader } from '../../src/car/writer.ts';
 import { CborCursor } from '../../src/ledger/cbor.ts';
 import { readCommit } from '../../src/ledger/commit.ts';
+import { CausalContext } from '../../src/ledger/context.ts';
+import {
+  encodeRoot,
+  PageWriter,
+  readPage,
+  readRoot,
+  readWriting,
+  type Version,
+} from '../../src/ledger/snapshot.ts';
 import { packCids } from '../../src/protocol/diff/list.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../src/protocol/messages.ts';
 import { decodeSignal, encodeSignal, type Signal } from '../../src/transports/signal.ts';
@@ -62,6 +77,39 @@ const COMMITS = [
   }),
 ];
 
+const CONTEXT = new CausalContext();
+for (const [writer, sequence] of [
+  [1, 7],
+  [2, 300],
+] as const) {
+  CONTEXT.add({ writer: new Uint8Array(12).fill(writer), sequence });
+}
+
+/** Written by three commits of two writers. */
+const VERSIONS: readonly Version[] = [1, 2, 3].map((n) => ({
+  digest: cid(n).multihash.digest,
+  time: 256_000 * n,
+  writer: new Uint8Array(12).fill(1 + (n % 2)),
+  sequence: n,
+}));
+
+function samplePage(): Uint8Array {
+  const pages = new PageWriter((commit) => VERSIONS[commit]!);
+  const heads = [{ commit: 0, deleted: false }];
+  const set = encode({ n: 1, text: 'é'.repeat(20) });
+  pages.add({ id: 'a', heads, writings: [{ commit: 0, set, unset: [] }] });
+  pages.add({
+    id: 'b',
+    heads: [...heads, { commit: 1, deleted: true }],
+    writings: [
+      { commit: 2, set: encode({ x: [1, { deep: null }] }), unset: ['gone'] },
+      { commit: 0, set: encode({ y: 2n ** 60n }), unset: [] },
+    ],
+  });
+  pages.add({ id: 'c', heads, writings: [] });
+  return pages.end()!.bytes;
+}
+
 const SIGNALS: readonly Signal[] = (['offer', 'answer'] as const).map((type) => ({
   type,
   sdp: sdpOf(type === 'offer' ? 'actpass' : 'active'),
@@ -105,6 +153,42 @@ export const DECODERS: readonly Decoder[] = [
     gathersBytes: 0,
     read(bytes) {
       readCommit(bytes);
+    },
+  },
+  {
+    name: 'contexts',
+    samples: [CONTEXT.encode()],
+    errors: ['BlockError'],
+    gathersBytes: 0,
+    read(bytes) {
+      const context = CausalContext.decode(bytes);
+      if (!equalBytes(context.encode(), bytes)) throw new Error('not the same again');
+    },
+  },
+  {
+    name: 'pages of snapshots',
+    samples: [samplePage()],
+    errors: ['BlockError'],
+    gathersBytes: 0,
+    read(bytes) {
+      for (const { only, writings } of readPage(bytes).entries) {
+        for (const { at } of only === undefined ? writings : [only]) readWriting(bytes, at);
+      }
+    },
+  },
+  {
+    name: 'roots of snapshots',
+    samples: [
+      encodeRoot(
+        CONTEXT,
+        [...VERSIONS].sort((a, b) => compareBytes(a.digest, b.digest)),
+        [cid(1), cid(2)],
+      ).bytes,
+    ],
+    errors: ['BlockError'],
+    gathersBytes: 0,
+    read(bytes) {
+      readRoot(bytes);
     },
   },
   {
