@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import {
   blockOf,
+  cidOfDigest,
   compareBytes,
   DIGEST_BYTES,
   equalBytes,
@@ -155,6 +156,18 @@ export class CommitStore {
   /** All applied commits, parents first; those that come after this call are not among them. */
   cids(): Generator<CID> {
     return wholeCids(this.#state.table, this.#applied);
+  }
+
+  /** What the log holds of it all: the merged snapshots, pages before roots, then the commits. */
+  async storedCids(): Promise<Iterable<CID>> {
+    const commits = this.cids();
+    const cids: CID[] = [];
+    for (const { digest, location } of this.#state.snapshots) {
+      const root = readRoot(await readerOf(this.#log)(location, digest));
+      for (const page of root.pages) cids.push(cidOfDigest(page));
+      cids.push(cidOfDigest(digest));
+    }
+    return [...cids, ...commits];
   }
 
   /**

@@ -1,13 +1,14 @@
 import type { CID } from 'multiformats/cid';
 import { CarReader } from '../car/reader.ts';
-import { carHeader, carFrames } from '../car/writer.ts';
-import { cidOfDigest, keyOf, verifyBlock, type Block } from '../blocks.ts';
+import { carChunks } from '../car/chunks.ts';
+import { carHeader } from '../car/writer.ts';
+import { cidOfDigest, verifyBlock, type Block } from '../blocks.ts';
 import { DocumentError, LedgerError, StorageError } from '../errors.ts';
-import { Log, type Location, type LogDamage, type LogPosition } from '../storage/log.ts';
+import { Log, type LogDamage, type LogPosition } from '../storage/log.ts';
 import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
-import { breather } from './breathe.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
+import { Compaction, type CompactReport } from './compaction.ts';
 import { emptyState, readerOf, type ClockState } from './clock-state.ts';
 import type { CommitTable } from './commit-table.ts';
 import { readCommit } from './commit.ts';
@@ -26,10 +27,10 @@ import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './open
 import type { PageTable } from './pages.ts';
 import { ParkedCommits } from './parked.ts';
 import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
-import { Replay, replayLog } from './recovery.ts';
+import { mergedAnew, replayLog } from './recovery.ts';
 import { LedgerReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
-import { encodeRoot, isSnapshotPage, isSnapshotRoot, readRoot } from './snapshot.ts';
+import { isSnapshotPage, isSnapshotRoot, readRoot } from './snapshot.ts';
 import { cutCommits, operationFor, type Write } from './transaction.ts';
 import { Turns } from './turns.ts';
 import { LedgerView, type AllDocsOptions, type DocumentRow } from './view.ts';
@@ -79,14 +80,6 @@ export interface VerifyReport {
   readonly digest: string;
 }
 
-export interface CompactReport {
-  /** What the log took before and after, in bytes. */
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-  /** How many commits gave way to the snapshot. */
-  readonly dropped: number;
-}
-
 export interface ImportReport {
   readonly blocks: number;
   /** How many commits came, as themselves or within a snapshot. */
@@ -101,22 +94,6 @@ const SAVE_AFTER_BYTES = 32 * 1024 * 1024;
 
 /** How many blocks an import handles at a time. */
 const CAR_BATCH = 256;
-
-/** An export comes in chunks of about this size: 256 KiB. */
-const EXPORT_CHUNK_BYTES = 256 * 1024;
-
-/** How many blocks are handed to the log at once when it is compacted. */
-const COMPACT_BATCH = 64;
-
-/** A newcomer is sent a snapshot when the commits have more bytes than this, 16 KiB, ... */
-const SNAPSHOT_PAYS_BYTES = 16 * 1024;
-/** ... and each document was written more often than this on average. */
-const SNAPSHOT_PAYS_WRITINGS = 2;
-
-/** A log is compacted by itself from this size on, 16 MiB, ... */
-const AUTO_COMPACT_BYTES = 16 * 1024 * 1024;
-/** ... when each document was written more often than this on average. */
-const AUTO_COMPACT_WRITINGS = 4;
 
 /** Readers of CARs bound the header. */
 const MAX_ROOTS = 1000;
@@ -167,6 +144,7 @@ export class Ledger {
   readonly #options: CheckedOptions;
   readonly #writer: Uint8Array;
   readonly #turns = new Turns();
+  readonly #compaction: Compaction;
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #rejected: Rejected[] = [];
   #unreadable: readonly CID[];
@@ -182,8 +160,6 @@ export class Ledger {
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
   #losing: Promise<void> | undefined;
   #compacting = false;
-  /** How many snapshots are being read out: what they read must stay. */
-  #frozenReaders = 0;
   #dueTimer: ReturnType<typeof setTimeout> | undefined;
   /** The wall clock at which all parked commits whose time had come were applied. */
   #judgedMs = Infinity;
@@ -202,13 +178,20 @@ export class Ledger {
     this.#savedCommits = parts.savedCommits;
     this.#unsavedBytes = parts.unsavedBytes;
     this.#view = this.#liveView();
+    this.#compaction = new Compaction({
+      log: this.#log,
+      store: this.#store,
+      options: this.#options,
+      documents: () => this.#documents,
+      rebuild: (from) => this.#rebuild(from),
+      saveIndex: () => this.#trySaveIndex(),
+    });
     this.replica = new LedgerReplica(parts.replicaId, this.#store, {
       checkOpen: () => this.#checkOpen(),
       receive: (blocks, origin) => this.#receive(blocks, origin),
       keepsHistory: this.#options.history === 'full',
-      snapshotPays: () =>
-        this.#bytes() > SNAPSHOT_PAYS_BYTES && this.#documents.hasOutgrown(SNAPSHOT_PAYS_WRITINGS),
-      snapshot: () => this.#frozen()(),
+      snapshotPays: () => this.#compaction.snapshotPays,
+      snapshot: () => this.#compaction.snapshot()(),
     });
   }
 
@@ -418,10 +401,9 @@ export class Ledger {
    */
   async *export(): AsyncGenerator<Uint8Array> {
     await this.#reading();
-    const snapshots = await this.#snapshotCids();
-    const cids = this.#store.cids();
+    const cids = this.#store.storedCids();
     yield carHeader(this.clock.slice(0, MAX_ROOTS));
-    yield* carChunks(this.#blocks([...snapshots, ...cids]));
+    yield* carChunks(this.#blocks(await cids));
   }
 
   /**
@@ -432,10 +414,10 @@ export class Ledger {
     await this.#reading();
     let root: CID | undefined;
     // A CAR begins with its root, which is known when all pages are: the first pass only hashes.
-    const frozen = this.#frozen();
-    for await (const block of frozen()) root = block.cid;
+    const blocks = this.#compaction.snapshot();
+    for await (const block of blocks()) root = block.cid;
     yield carHeader([root!]);
-    yield* carChunks(frozen());
+    yield* carChunks(blocks());
   }
 
   /**
@@ -447,7 +429,10 @@ export class Ledger {
   async compact(): Promise<CompactReport> {
     this.#checkOpen();
     if (this.#losing !== undefined) await this.#losing;
-    return this.#turns.run(() => this.#compact());
+    return this.#turns.run(() => {
+      this.#checkWritable();
+      return this.#compaction.run();
+    });
   }
 
   /**
@@ -621,6 +606,17 @@ export class Ledger {
     await this.#take(await this.#store.receiveDue(nowMs), nowMs, origin);
   }
 
+  async *#blocks(cids: Iterable<CID>): AsyncGenerator<Block> {
+    for (const cid of cids) {
+      this.#checkOpen();
+      const bytes = await this.#store.getBlock(cid);
+      if (bytes === undefined) {
+        throw new StorageError('missing-block', `block ${cid} was lost while it was exported`);
+      }
+      yield { cid, bytes };
+    }
+  }
+
   /** Receives blocks whose hashes have not been checked. */
   async #import(blocks: readonly Block[]): Promise<void> {
     for (const [index, block] of blocks.entries()) {
@@ -689,130 +685,14 @@ export class Ledger {
     }
   }
 
-  // --- snapshots ---
+  // --- the rest ---
 
-  /** The blocks of a snapshot of the documents as they are now, its root last; as often as asked for. */
-  #frozen(): () => AsyncGenerator<Block> {
-    const { table, heads, context } = this.#store.state;
-    const documents = this.#documents.frozen();
-    const covered = context.copy();
-    const tips = [...heads].sort((a, b) => table.compareDigests(a, b));
-    const meanBytes = this.#bytes() / (documents.states.size + 1);
-    const hold = (): (() => void) => {
-      this.#frozenReaders++;
-      return () => this.#frozenReaders--;
-    };
-    return async function* blocks() {
-      const release = hold();
-      try {
-        const pages: CID[] = [];
-        for await (const page of documents.snapshotPages(meanBytes)) {
-          pages.push(page.cid);
-          yield page;
-        }
-        yield encodeRoot(
-          covered,
-          tips.map((tip) => table.version(tip)),
-          pages,
-        );
-      } finally {
-        release();
-      }
-    };
-  }
-
-  /** How many bytes of blocks are here. */
-  #bytes(): number {
-    let bytes = 0;
-    for (const size of this.#log.segments.values()) bytes += size;
-    return bytes;
-  }
-
-  /** The blocks of the merged snapshots, pages before roots. */
-  async #snapshotCids(): Promise<CID[]> {
-    const cids: CID[] = [];
-    for (const { digest, location } of this.#store.state.snapshots) {
-      const root = readRoot(await readerOf(this.#log)(location, digest));
-      cids.push(...root.pages.map((page) => cidOfDigest(page)), cidOfDigest(digest));
-    }
-    return cids;
-  }
-
-  async *#blocks(cids: readonly CID[]): AsyncGenerator<Block> {
-    for (const cid of cids) {
-      this.#checkOpen();
-      const bytes = await this.#store.getBlock(cid);
-      if (bytes === undefined) {
-        throw new StorageError('missing-block', `block ${cid} was dropped while it was exported`);
-      }
-      yield { cid, bytes };
-    }
-  }
-
-  /**
-   * Writes the snapshot and the newest commits behind the log, reads them back, and only then lets go
-   * of what lies before. A crash at any point leaves a log that tells the same.
-   */
-  async #compact(): Promise<CompactReport> {
-    this.#checkWritable();
-    const before = { bytes: this.#bytes(), commits: this.#store.blockCount };
-    const unchanged = { bytesBefore: before.bytes, bytesAfter: before.bytes, dropped: 0 };
-    if (this.#options.history === 'full' || this.#store.mergedCount === 0) return unchanged;
-    if (this.#frozenReaders > 0) return unchanged;
-    if (this.#store.missing.length > 0) return unchanged;
-    const segment = this.#log.roll();
-    const clock = this.clock.map(String);
-    let bytes = 0;
-    let batch: Block[] = [];
-    const append = async (block: Block): Promise<void> => {
-      batch.push(block);
-      bytes += block.bytes.length;
-      if (batch.length < COMPACT_BATCH) return;
-      await this.#log.append(batch);
-      batch = [];
-    };
-    for await (const block of this.#frozen()()) await append(block);
-    for (const commit of this.#newestCommits(this.#options.recentBytes)) {
-      const { table, cache } = this.#store;
-      const kept = cache.pass(commit);
-      await append({ cid: table.cid(commit), bytes: kept instanceof Promise ? await kept : kept });
-    }
-    await this.#log.append(batch);
-    await this.#log.flush();
-    await this.#rebuild({ segment, offset: 0 });
-    if (String(this.clock.map(String)) !== String(clock)) {
-      await this.#rebuild();
-      throw new StorageError('corrupt', 'the snapshot does not tell the clock that it was made of');
-    }
-    await this.#log.dropBefore(segment);
-    await this.#trySaveIndex();
-    const dropped = before.commits - this.#store.blockCount;
-    return { bytesBefore: before.bytes, bytesAfter: this.#bytes(), dropped };
-  }
-
-  /** The newest commits that are here whole and have so many bytes together, oldest first. */
-  #newestCommits(bytes: number): number[] {
-    const { table, count } = this.#store;
-    const commits: number[] = [];
-    let left = bytes;
-    for (let commit = count - 1; commit >= 0; commit--) {
-      if (!table.isWhole(commit)) continue;
-      left -= table.size(commit);
-      if (left < 0) break;
-      commits.push(commit);
-    }
-    return commits.reverse();
-  }
-
-  /** Compacts when the log has outgrown the documents several times over. */
   #compactWhenItPays(): void {
-    const bytes = this.#bytes();
-    if (this.#compacting || this.#options.history === 'full' || bytes < AUTO_COMPACT_BYTES) return;
-    if (!this.#documents.hasOutgrown(AUTO_COMPACT_WRITINGS)) return;
+    if (this.#compacting || !this.#compaction.isDue) return;
     this.#compacting = true;
     this.#turns
       .run(async () => {
-        if (this.#state === 'open') await this.#compact();
+        if (this.#state === 'open') await this.#compaction.run();
       })
       .catch((error: unknown) => {
         // The log stays as it is, and the next write tries again.
@@ -822,8 +702,6 @@ export class Ledger {
         this.#compacting = false;
       });
   }
-
-  // --- the rest ---
 
   #checkOpen(): void {
     if (this.#state === 'open') return;
@@ -882,38 +760,13 @@ export class Ledger {
     );
   }
 
-  /** What the snapshots and those commits add up to that are accepted, from their stored bytes. */
-  async #mergedAnew(
+  #mergedAnew(
     accept: (commit: number) => boolean,
     onCorrupt: (cid: CID, error: unknown) => void,
     onBlock?: (bytes: number) => void,
   ): Promise<Documents> {
-    const { count } = this.#store;
-    const { table, pages, snapshots } = this.#store.state;
-    const state = emptyState((commits, ofSnapshots) => this.#makeCache(commits, ofSnapshots));
-    for (const { digest, location } of pages.dump()) state.loose.set(keyOf(digest), location);
-    const documents = new Documents(state.table, state.pages, state.cache);
-    const replay = new Replay(this.#log, state, documents);
-    const breathe = breather();
-    const add = async (location: Location, cid: CID): Promise<void> => {
-      await breathe();
-      try {
-        const bytes = await this.#log.read(location, cid);
-        await replay.add({ ...location, cid, bytes });
-        onBlock?.(bytes.length);
-      } catch (error) {
-        onCorrupt(cid, error);
-      }
-    };
-    for (const { digest, location } of snapshots) await add(location, cidOfDigest(digest));
-    for (const cid of replay.unreadable) onCorrupt(cid, new StorageError('corrupt', `${cid}`));
-    for (let commit = 0; commit < count; commit++) {
-      if (accept(commit) && table.isWhole(commit)) {
-        await add(table.location(commit), table.cid(commit));
-      }
-    }
-    replay.finish();
-    return documents;
+    const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
+    return mergedAnew(this.#log, this.#store.state, fresh, { accept, onCorrupt, onBlock });
   }
 
   /** Merges the whole log anew, after a commit was lost or came back. */
@@ -1035,21 +888,6 @@ export class Ledger {
 function overtaking(earlier: Write | undefined, later: Write): Write {
   if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
   return { ...later, resolve: true };
-}
-
-/** Blocks as frames of a CAR, in chunks of about 256 KiB. */
-async function* carChunks(blocks: AsyncIterable<Block>): AsyncGenerator<Uint8Array> {
-  let chunk: Block[] = [];
-  let size = 0;
-  for await (const block of blocks) {
-    chunk.push(block);
-    size += block.bytes.length;
-    if (size < EXPORT_CHUNK_BYTES) continue;
-    yield carFrames(chunk);
-    chunk = [];
-    size = 0;
-  }
-  if (chunk.length > 0) yield carFrames(chunk);
 }
 
 type BlockKind = 'commit' | 'page' | 'root';

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { keyOf } from '../blocks.ts';
+import { cidOfDigest, keyOf } from '../blocks.ts';
 import { BlockError, StorageError } from '../errors.ts';
 import type { Location, Log, LogEntry, LogPosition } from '../storage/log.ts';
 import { breather } from './breathe.ts';
@@ -7,7 +7,7 @@ import { mergeSnapshot, readerOf, type ClockState } from './clock-state.ts';
 import { advance } from './clock.ts';
 import { NO_DOT, NOWHERE, PRUNED } from './commit-table.ts';
 import { commitDigest, readCommit, type Commit } from './commit.ts';
-import type { Documents } from './documents.ts';
+import { Documents } from './documents.ts';
 import { isSnapshotPage, isSnapshotRoot } from './snapshot.ts';
 
 /**
@@ -141,6 +141,53 @@ export async function replayLog(
   }
   replay.finish();
   return replay;
+}
+
+/**
+ * What the snapshots and commits of a state add up to, from their stored bytes; blocks of the state that
+ * come while it runs are not among them.
+ * @param fresh a state that is still empty
+ */
+export async function mergedAnew(
+  log: Log,
+  { table, pages, snapshots }: ClockState,
+  fresh: ClockState,
+  { accept, onCorrupt, onBlock }: MergeAnewOptions,
+): Promise<Documents> {
+  const { count } = table;
+  for (const { digest, location } of pages.dump()) fresh.loose.set(keyOf(digest), location);
+  const documents = new Documents(fresh.table, fresh.pages, fresh.cache);
+  const replay = new Replay(log, fresh, documents);
+  const breathe = breather();
+  const add = async (location: Location, cid: CID): Promise<void> => {
+    await breathe();
+    try {
+      const bytes = await log.read(location, cid);
+      await replay.add({ ...location, cid, bytes });
+      onBlock?.(bytes.length);
+    } catch (error) {
+      onCorrupt(cid, error);
+    }
+  };
+  for (const { digest, location } of snapshots.slice()) await add(location, cidOfDigest(digest));
+  for (const cid of replay.unreadable) {
+    onCorrupt(cid, new StorageError('corrupt', `snapshot ${cid} is not whole`));
+  }
+  for (let commit = 0; commit < count; commit++) {
+    if (accept(commit) && table.isWhole(commit)) {
+      await add(table.location(commit), table.cid(commit));
+    }
+  }
+  replay.finish();
+  return documents;
+}
+
+interface MergeAnewOptions {
+  /** Whether a commit, by number, is to be among them. */
+  readonly accept: (commit: number) => boolean;
+  /** Told of each block that is not what was written. */
+  readonly onCorrupt: (cid: CID, error: unknown) => void;
+  readonly onBlock: ((bytes: number) => void) | undefined;
 }
 
 function placeOf({ segment, offset, length }: Location): Location {
