@@ -19,10 +19,10 @@ interface Owner {
   readonly log: Log;
   readonly store: CommitStore;
   readonly options: { readonly history: 'full' | 'recent'; readonly recentBytes: number };
-  documents(): Documents;
+  readonly documents: () => Documents;
   /** Reads the log anew from there on, in place of all that was known. */
-  rebuild(from?: LogPosition): Promise<void>;
-  saveIndex(): Promise<void>;
+  readonly rebuild: (from?: LogPosition) => Promise<void>;
+  readonly saveIndex: () => Promise<void>;
 }
 
 /** How many blocks are handed to the log at once. */
