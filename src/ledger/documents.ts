@@ -69,6 +69,11 @@ export class Documents {
       const at = locator(number, operation.at);
       const state = this.#states.get(id);
       if (state === undefined) this.#sortedIds?.add(id);
+      if (state === undefined && !deleted) {
+        // The usual case: nothing to merge, nothing to allocate.
+        this.#states.set(id, at);
+        continue;
+      }
       const next = applyOperation(state, at, deleted, {
         replaces: () => this.#numbersOf(operation.replaces),
         fields: () => this.#fieldsOf(bytes, operation),
