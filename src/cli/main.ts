@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { addCompactCommand } from './commands/compact.ts';
 import { addDocumentCommands } from './commands/documents.ts';
 import { addExportCommand } from './commands/export.ts';
 import { addHistoryCommands } from './commands/history.ts';
@@ -54,6 +55,7 @@ function buildProgram(): Command {
   addHistoryCommands(program, output);
   addInspectCommand(program, output);
   addVerifyCommand(program, output);
+  addCompactCommand(program, output);
   addSyncCommands(program, output);
   return program;
 }

@@ -99,12 +99,13 @@ export class Compaction {
     const { log, store, options, rebuild, saveIndex } = this.#owner;
     const bytesBefore = this.#bytes;
     const commitsBefore = store.blockCount;
-    const isPossible =
+    const kept = this.#newestCommits(options.recentBytes);
+    const isOfUse =
       options.history === 'recent' &&
-      store.mergedCount > 0 &&
+      kept.length < commitsBefore &&
       store.missing.length === 0 &&
       this.#readers === 0;
-    if (!isPossible) return { bytesBefore, bytesAfter: bytesBefore, dropped: 0 };
+    if (!isOfUse) return { bytesBefore, bytesAfter: bytesBefore, dropped: 0 };
     const clock = store.clock.join();
     const segment = log.roll();
     let batch: Block[] = [];
@@ -115,7 +116,7 @@ export class Compaction {
       batch = [];
     };
     for await (const block of this.snapshot()()) await append(block);
-    for (const commit of this.#newestCommits(options.recentBytes)) {
+    for (const commit of kept) {
       const bytes = store.cache.pass(commit);
       await append({
         cid: store.table.cid(commit),

@@ -131,7 +131,7 @@ test('an exported CAR gives another ledger the same documents and clock', async 
   await cli.runWith(JSON.stringify(records), 'import', '-', '-l', 'source');
   const path = join(cli.folder, 'source.car');
   const [exported] = await cli.values('export', path, '-l', 'source');
-  expect(exported).toEqual({ file: path, blocks: 1, bytes: (await stat(path)).size });
+  expect(exported).toEqual({ file: path, commits: 1, bytes: (await stat(path)).size });
 
   expect(await cli.values('import', path, '-l', 'copy')).toEqual([{ blocks: 1, added: 1 }]);
   expect(await cli.values('import', path, '-l', 'copy')).toEqual([{ blocks: 1, added: 0 }]);
@@ -144,6 +144,20 @@ test('an exported CAR gives another ledger the same documents and clock', async 
   const chunks: Buffer[] = [];
   for await (const chunk of piped.stdout as AsyncIterable<Buffer>) chunks.push(chunk);
   expect(Buffer.concat(chunks)).toEqual(await readFile(path));
+});
+
+test('a snapshot gives another ledger the documents without their past', async () => {
+  for (let n = 0; n < 3; n++) await cli.run('put', `{"_id":"x","n":${n}}`, '-l', 'long');
+  const path = join(cli.folder, 'long.car');
+  expect((await cli.run('export', path, '--snapshot', '-l', 'long')).code).toBe(0);
+  expect(await cli.values('import', path, '-l', 'short')).toEqual([{ blocks: 2, added: 3 }]);
+  expect(await cli.values('list', '-l', 'short')).toEqual([{ _id: 'x', n: 2 }]);
+  expect((await cli.values('verify', '-l', 'short'))[0]).toMatchObject({ sound: true });
+});
+
+test('compact drops nothing where the newest commits are all there are', async () => {
+  await cli.run('put', '{"_id":"x"}', '-l', 'small');
+  expect((await cli.values('compact', '-l', 'small'))[0]).toMatchObject({ dropped: 0 });
 });
 
 test('a CAR that was tampered with is refused', async () => {

@@ -14,25 +14,35 @@ export function addExportCommand(program: Command, output: Output): void {
     .command('export')
     .description('write all commits as a CAR')
     .argument('<file>', 'the file, which appears when it is complete; - for stdout')
-    .action((path: string, _options: object, command: Command) => {
+    .option('--snapshot', 'the documents of now, without their past')
+    .action((path: string, { snapshot = false }: { snapshot?: boolean }, command: Command) => {
       if (path === '-' && process.stdout.isTTY) {
         throw new CliError('usage', 'a CAR is no text: give a file, or pipe it on');
       }
       return useLedger(command, 'refuse', (ledger) =>
-        path === '-' ? toStdout(ledger, output) : toFile(ledger, path, output),
+        path === '-' ? toStdout(ledger, snapshot, output) : toFile(ledger, snapshot, path, output),
       );
     });
 }
 
-async function toStdout(ledger: Ledger, output: Output): Promise<void> {
-  for await (const chunk of ledger.export()) {
+function chunksOf(ledger: Ledger, snapshot: boolean): AsyncIterable<Uint8Array> {
+  return snapshot ? ledger.snapshot() : ledger.export();
+}
+
+async function toStdout(ledger: Ledger, snapshot: boolean, output: Output): Promise<void> {
+  for await (const chunk of chunksOf(ledger, snapshot)) {
     await output.write(chunk);
     await pause();
   }
 }
 
-async function toFile(ledger: Ledger, path: string, output: Output): Promise<void> {
-  const blocks = ledger.replica.blockCount;
+async function toFile(
+  ledger: Ledger,
+  snapshot: boolean,
+  path: string,
+  output: Output,
+): Promise<void> {
+  const commits = ledger.replica.history.commitCount;
   const progress = new Progress(`exporting to ${path}`, { silent: output.json });
   const draft = `${path}.${process.pid}.part`;
   let bytes = 0;
@@ -40,7 +50,7 @@ async function toFile(ledger: Ledger, path: string, output: Output): Promise<voi
     await interruptible(async (signal) => {
       const file = await open(draft, 'wx');
       try {
-        for await (const chunk of ledger.export()) {
+        for await (const chunk of chunksOf(ledger, snapshot)) {
           await file.writeFile(chunk);
           bytes += chunk.length;
           progress.update(() => ({ detail: formatBytes(bytes) }));
@@ -61,6 +71,7 @@ async function toFile(ledger: Ledger, path: string, output: Output): Promise<voi
   } finally {
     progress.end();
   }
-  if (output.json) await output.value({ file: path, blocks, bytes });
-  else await output.line(`exported ${counted(blocks, 'block')}, ${formatBytes(bytes)}, to ${path}`);
+  if (output.json) await output.value({ file: path, commits, bytes });
+  else
+    await output.line(`exported ${counted(commits, 'commit')}, ${formatBytes(bytes)}, to ${path}`);
 }
