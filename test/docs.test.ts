@@ -48,7 +48,7 @@ const readme = read('README.md');
 const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   hello: helloOf(),
   known: { kind: 'known' },
-  unknown: { kind: 'unknown' },
+  unknown: { kind: 'unknown', size: 0, counts: new Uint8Array(0) },
   have: { kind: 'have', list: packCids([]), last: true },
   expect: { kind: 'expect', blocks: 1, bytes: 2 },
   car: { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
@@ -56,6 +56,16 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   stored: { kind: 'stored', bytes: 1 },
   abort: { kind: 'abort', reason: 'bad-block', text: '' },
   bye: { kind: 'bye' },
+  symbols: {
+    kind: 'symbols',
+    salt: new Uint8Array(0),
+    first: 0,
+    end: 0,
+    size: 0,
+    cells: new Uint8Array(0),
+  },
+  more: { kind: 'more', end: 1 },
+  want: { kind: 'want', keys: new Uint8Array(0), last: true },
 };
 
 test('the message table lists every message with its tag and its fields', () => {
