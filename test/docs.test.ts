@@ -17,6 +17,7 @@ import { MAX_ID_BYTES } from '../src/ledger/document.ts';
 import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
+import { LIST_BELOW_BLOCKS, MAX_SYMBOLS } from '../src/protocol/diff/difference.ts';
 import { MAX_LIST_CIDS } from '../src/protocol/diff/list-exchange.ts';
 import { MAX_CID_BYTES as MAX_LIST_CID_BYTES, packCids } from '../src/protocol/diff/list.ts';
 import {
@@ -34,6 +35,7 @@ import {
 import { ORIGINAL_FRAME_BYTES } from '../src/protocol/original.ts';
 import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
 import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
+import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
@@ -114,6 +116,10 @@ const limits: Record<string, number> = {
   MAX_REPLICA_ID_BYTES,
   MAX_LIST_CID_BYTES,
   MAX_LIST_CIDS,
+  MAX_SYMBOLS,
+  KEPT_SYMBOLS,
+  LIST_BELOW_BLOCKS,
+  KEY_BYTES,
   MAX_QUEUED_BLOCKS,
   MAX_ABORT_TEXT,
   helloTimeoutMs: inSource('protocol/session.ts', 'helloTimeoutMs'),
