@@ -19,6 +19,8 @@ import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
 import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/snapshot.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
+import { LIST_BELOW_BLOCKS, MAX_SYMBOLS } from '../src/protocol/diff/difference.ts';
+import { MAX_CONTEXT_BYTES } from '../src/protocol/diff/context-exchange.ts';
 import { MAX_LIST_CIDS } from '../src/protocol/diff/list-exchange.ts';
 import { MAX_CID_BYTES as MAX_LIST_CID_BYTES, packCids } from '../src/protocol/diff/list.ts';
 import {
@@ -36,11 +38,13 @@ import {
 import { ORIGINAL_FRAME_BYTES } from '../src/protocol/original.ts';
 import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
 import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
+import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
 import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc.ts';
 import { helloOf, Tap } from './protocol/wire.ts';
+import { replaceRandomValues } from './support/random-values.ts';
 
 const protocol = read('PROTOCOL.md');
 const readme = read('README.md');
@@ -50,15 +54,25 @@ const readme = read('README.md');
 const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   hello: helloOf(),
   known: { kind: 'known' },
-  unknown: { kind: 'unknown' },
+  unknown: { kind: 'unknown', size: 0, counts: new Uint8Array(0) },
   have: { kind: 'have', list: packCids([]), last: true },
-  context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
   expect: { kind: 'expect', blocks: 1, bytes: 2 },
   car: { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
   done: { kind: 'done' },
   stored: { kind: 'stored', bytes: 1 },
   abort: { kind: 'abort', reason: 'bad-block', text: '' },
   bye: { kind: 'bye' },
+  symbols: {
+    kind: 'symbols',
+    salt: new Uint8Array(0),
+    first: 0,
+    end: 0,
+    size: 0,
+    cells: new Uint8Array(0),
+  },
+  more: { kind: 'more', end: 1 },
+  want: { kind: 'want', keys: new Uint8Array(0), last: true },
+  context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
 };
 
 test('the message table lists every message with its tag and its fields', () => {
@@ -107,7 +121,12 @@ const limits: Record<string, number> = {
   MAX_REPLICA_ID_BYTES,
   MAX_LIST_CID_BYTES,
   MAX_LIST_CIDS,
+  MAX_SYMBOLS,
+  KEPT_SYMBOLS,
+  LIST_BELOW_BLOCKS,
+  KEY_BYTES,
   MAX_QUEUED_BLOCKS,
+  MAX_CONTEXT_BYTES,
   MAX_ABORT_TEXT,
   helloTimeoutMs: inSource('protocol/session.ts', 'helloTimeoutMs'),
   silenceMs: inSource('protocol/session.ts', 'silenceMs'),
@@ -183,7 +202,8 @@ async function exchange(): Promise<string[]> {
 async function ledgerOf(name: string, writer: number, now: () => number): Promise<Ledger> {
   const storage = new MemoryPlace();
   storage.replace('writer', new Uint8Array(8).fill(writer));
-  return openLedger(name, { storage, now });
+  const restore = replaceRandomValues((length) => new Uint8Array(length).fill(writer));
+  return openLedger(name, { storage, now }).finally(restore);
 }
 
 /** `alice: hello 01…` per frame; remarks and spaces left out. */

@@ -129,6 +129,13 @@ export class CommitStore {
     return commit >= 0 && commit < this.#applied && this.#state.table.isWhole(commit) ? commit : -1;
   }
 
+  /** True for a commit that is merged and known by its CID, whether its bytes are here or not. */
+  isMerged(cid: CID): boolean {
+    const { table } = this.#state;
+    const commit = table.find(commitDigest(cid) ?? NO_DIGEST);
+    return commit >= 0 && commit < this.#applied && !table.isHole(commit);
+  }
+
   /** True for applied and for parked commits that are here whole. */
   has(cid: CID): boolean {
     const digest = commitDigest(cid);
@@ -177,9 +184,7 @@ export class CommitStore {
   commitsSince(heads: readonly CID[]): number[] | undefined {
     const { table } = this.#state;
     const numbers = heads.map((head) => table.find(commitDigest(head) ?? NO_DIGEST));
-    if (numbers.some((commit) => commit < 0 || commit >= this.#applied || table.isHole(commit))) {
-      return undefined;
-    }
+    if (!heads.every((head) => this.isMerged(head))) return undefined;
     const commits = table.notBelow(numbers, [...this.#state.heads]);
     if (commits.some((commit) => table.isPruned(commit))) return undefined;
     return commits.filter((commit) => table.isWhole(commit));

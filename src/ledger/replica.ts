@@ -1,6 +1,9 @@
 import type { CID } from 'multiformats/cid';
 import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
+import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
+import { breather } from './breathe.ts';
 import type { CommitStore } from './commit-store.ts';
+import type { CommitTable } from './commit-table.ts';
 import { commitDigest, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
 
@@ -12,6 +15,13 @@ interface Owner {
   readonly keepsHistory: boolean;
   snapshotPays(): boolean;
   snapshot(): AsyncGenerator<Block>;
+}
+
+/** The sketch of the commits of `table` with a number below `end`. */
+interface KeptSketch {
+  readonly table: CommitTable;
+  readonly sketch: Sketch;
+  end: number;
 }
 
 type Watcher = (cids: readonly CID[], origin?: object) => void;
@@ -26,6 +36,8 @@ export class LedgerReplica {
   readonly #store: CommitStore;
   readonly #owner: Owner;
   readonly #watchers = new Set<Watcher>();
+  #kept: KeptSketch | undefined;
+  #sketching: Promise<Sketch> | undefined;
 
   /** What sessions ask of the ledger's past. */
   readonly history: LedgerHistory;
@@ -85,6 +97,30 @@ export class LedgerReplica {
     return this.#store.commitsSince(heads)?.map((commit) => table.cid(commit));
   }
 
+  /**
+   * The first symbols of all applied commits. The first call goes through all of them, the next ones
+   * only through those that have come since.
+   */
+  sketch(): Promise<Sketch> {
+    this.#owner.checkOpen();
+    this.#sketching ??= this.#sketch().finally(() => {
+      this.#sketching = undefined;
+    });
+    return this.#sketching;
+  }
+
+  /** The applied commits whose digests begin with one of these keys, parents first. */
+  find(keys: Uint8Array): CID[] {
+    this.#owner.checkOpen();
+    const { table, count } = this.#store;
+    const found = new Set<number>();
+    for (let at = 0; at < keys.length; at += KEY_BYTES) {
+      const commit = table.find(keys.subarray(at, at + KEY_BYTES));
+      if (commit >= 0 && commit < count && !table.isHole(commit)) found.add(commit);
+    }
+    return [...found].sort((a, b) => a - b).map((commit) => table.cid(commit));
+  }
+
   /** In bytes. */
   blockSize(cid: CID): number | undefined {
     const commit = this.#store.numberOf(cid);
@@ -100,6 +136,26 @@ export class LedgerReplica {
   /** The watchers of now; empty costs nothing. */
   get watchers(): ReadonlySet<Watcher> {
     return this.#watchers;
+  }
+
+  /** Holes that appear or heal change commits that are in the sketch already: it is then made anew. */
+  async #sketch(): Promise<Sketch> {
+    let kept = this.#kept;
+    for (let attempt = 1; ; attempt++) {
+      kept ??= { table: this.#store.table, sketch: new Sketch(0, KEPT_SYMBOLS), end: 0 };
+      const breathe = breather();
+      while (kept.table === this.#store.table && kept.end < this.#store.count) {
+        if (!kept.table.isHole(kept.end)) kept.sketch.add(kept.table.name(kept.end));
+        kept.end++;
+        if (kept.end % 1024 === 0) await breathe();
+      }
+      const isWhole =
+        kept.table === this.#store.table && kept.sketch.size === this.#store.blockCount;
+      this.#kept = isWhole ? kept : undefined;
+      // One that is not whole after all makes a session compare lists.
+      if (isWhole || attempt === 3) return kept.sketch.copy();
+      kept = undefined;
+    }
   }
 }
 
@@ -126,6 +182,10 @@ class LedgerHistory {
 
   get snapshotPays(): boolean {
     return this.#owner.snapshotPays();
+  }
+
+  hasMerged(commits: readonly CID[]): boolean {
+    return commits.every((cid) => this.#store.isMerged(cid));
   }
 
   context(): Uint8Array {

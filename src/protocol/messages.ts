@@ -2,6 +2,7 @@ import { decode as decodeCbor, encode as encodeCbor } from '@ipld/dag-cbor';
 import type { CID } from 'multiformats/cid';
 import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { ProtocolError } from '../errors.ts';
+import { KEY_BYTES, SALT_BYTES } from '../sketch.ts';
 import { type CidList, countOf, packCids, parseCidList, unpackCids } from './diff/list.ts';
 
 /** What `hello` carries; a side that hears another version aborts with `unsupported-version`. */
@@ -64,8 +65,11 @@ export type Message =
   | Hello
   /** "I lack nothing of yours, and stream what you lack of mine." */
   | { readonly kind: 'known' }
-  /** "I may lack something of yours." When both say so, both send their lists. */
-  | { readonly kind: 'unknown' }
+  /**
+   * "I may lack something of yours." With how many blocks I have, and the counts that tell how large
+   * the difference is (`diff/riblt.ts`), or none. When both say so, the difference is looked for.
+   */
+  | { readonly kind: 'unknown'; readonly size: number; readonly counts: Uint8Array }
   /** A part of the list of all CIDs that I hold. */
   | { readonly kind: 'have'; readonly list: CidList; readonly last: boolean }
   /** A part of the context of what I have merged. */
@@ -81,7 +85,24 @@ export type Message =
   /** I end the session, since something is wrong. */
   | { readonly kind: 'abort'; readonly reason: AbortReason; readonly text: string }
   /** I end the session in order; everything that I sent lies before this. */
-  | { readonly kind: 'bye' };
+  | { readonly kind: 'bye' }
+  /** The next symbols of a flight that ends before symbol `end`, of a set of `size` blocks. */
+  | {
+      readonly kind: 'symbols';
+      /** 8 bytes, or none for the sketch that a replica keeps. */
+      readonly salt: Uint8Array;
+      readonly first: number;
+      readonly end: number;
+      readonly size: number;
+      readonly cells: Uint8Array;
+    }
+  /** These symbols are not enough: send those before `end`. */
+  | { readonly kind: 'more'; readonly end: number }
+  /** A part of the keys of what I lack of yours, one after the other. */
+  | { readonly kind: 'want'; readonly keys: Uint8Array; readonly last: boolean };
+
+/** What is said to find out the difference. */
+export type DiffMessage = Extract<Message, { kind: 'have' | 'symbols' | 'more' | 'want' }>;
 
 const TAG_HELLO = 1;
 const TAG_KNOWN = 2;
@@ -93,6 +114,9 @@ const TAG_DONE = 7;
 const TAG_STORED = 8;
 const TAG_ABORT = 9;
 const TAG_BYE = 10;
+const TAG_SYMBOLS = 11;
+const TAG_MORE = 12;
+const TAG_WANT = 13;
 const TAG_CONTEXT = 14;
 
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
@@ -115,7 +139,7 @@ export function encodeMessage(message: Message): Uint8Array {
     case 'known':
       return Uint8Array.of(TAG_KNOWN);
     case 'unknown':
-      return Uint8Array.of(TAG_UNKNOWN);
+      return frameOf(TAG_UNKNOWN, [message.size, message.counts]);
     case 'have':
       return frameOf(TAG_HAVE, [message.list.digests, message.list.others, message.last]);
     case 'context':
@@ -132,6 +156,14 @@ export function encodeMessage(message: Message): Uint8Array {
       return frameOf(TAG_ABORT, [message.reason, message.text.slice(0, MAX_ABORT_TEXT)]);
     case 'bye':
       return Uint8Array.of(TAG_BYE);
+    case 'symbols': {
+      const { salt, first, end, size, cells } = message;
+      return frameOf(TAG_SYMBOLS, [salt, first, end, size, cells]);
+    }
+    case 'more':
+      return frameOf(TAG_MORE, [message.end]);
+    case 'want':
+      return frameOf(TAG_WANT, [message.keys, message.last]);
   }
 }
 
@@ -146,8 +178,10 @@ export function decodeMessage(frame: Uint8Array): Message {
       return decodeHello(fieldsOf(payload));
     case TAG_KNOWN:
       return bare('known', payload);
-    case TAG_UNKNOWN:
-      return bare('unknown', payload);
+    case TAG_UNKNOWN: {
+      const [size, counts] = exactly(2, fieldsOf(payload));
+      return { kind: 'unknown', size: count(size), counts: bytesOf(counts) };
+    }
     case TAG_HAVE: {
       const [digests, others, last] = exactly(3, fieldsOf(payload));
       return { kind: 'have', list: parseCidList(digests, others), last: flag(last) };
@@ -174,6 +208,23 @@ export function decodeMessage(frame: Uint8Array): Message {
     }
     case TAG_BYE:
       return bare('bye', payload);
+    case TAG_SYMBOLS: {
+      const [salt, first, end, size, cells] = exactly(5, fieldsOf(payload));
+      return {
+        kind: 'symbols',
+        salt: saltOf(salt),
+        first: count(first),
+        end: count(end),
+        size: count(size),
+        cells: bytesOf(cells),
+      };
+    }
+    case TAG_MORE:
+      return { kind: 'more', end: count(exactly(1, fieldsOf(payload))[0]) };
+    case TAG_WANT: {
+      const [keys, last] = exactly(2, fieldsOf(payload));
+      return { kind: 'want', keys: bytesOf(keys, KEY_BYTES), last: flag(last) };
+    }
     default:
       throw malformed(frame.length === 0 ? 'an empty frame' : `unknown tag ${frame[0]}`);
   }
@@ -266,10 +317,7 @@ function exactly(length: number, fields: readonly unknown[]): readonly unknown[]
   return fields;
 }
 
-function bare<K extends 'known' | 'unknown' | 'done' | 'bye'>(
-  kind: K,
-  payload: Uint8Array,
-): { kind: K } {
+function bare<K extends 'known' | 'done' | 'bye'>(kind: K, payload: Uint8Array): { kind: K } {
   if (payload.length > 0) throw malformed(`${kind}: bytes after its tag`);
   return { kind };
 }
@@ -284,6 +332,20 @@ function count(value: unknown): number {
 function flag(value: unknown): boolean {
   if (typeof value !== 'boolean') throw malformed('a flag is neither true nor false');
   return value;
+}
+
+/** Bytes that are whole units of so many. */
+function bytesOf(value: unknown, unit = 1): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length % unit !== 0) {
+    throw malformed('a byte string that is none, or of the wrong length');
+  }
+  return value;
+}
+
+function saltOf(value: unknown): Uint8Array {
+  const salt = bytesOf(value, SALT_BYTES);
+  if (salt.length > SALT_BYTES) throw malformed('a salt that is too long');
+  return salt;
 }
 
 function abortReason(value: unknown): AbortReason {

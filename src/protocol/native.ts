@@ -4,8 +4,8 @@ import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
 import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
 import { ContextExchange, contextParts } from './diff/context-exchange.ts';
-import { type Lacks, ListExchange, listParts } from './diff/list-exchange.ts';
-import { packCids } from './diff/list.ts';
+import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
+import { type Lacks, listedCids } from './diff/list-exchange.ts';
 import { Inbox, type Milestone } from './inbox.ts';
 import {
   ABORT_REASONS,
@@ -20,17 +20,24 @@ import {
 import { Outbox } from './outbox.ts';
 import { Signal } from './queue.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
+import { type CidSource, slices } from './turn.ts';
 
 /** Listeners hear of progress at most this often. */
 const PROGRESS_INTERVAL_MS = 50;
-/** What a listed CID takes in a frame, at most, and what the frame holds beside them, in bytes. */
-const LISTED_CID_BYTES = 48;
-const LIST_OVERHEAD_BYTES = 160;
+/** What a frame of a context holds beside it, at most. */
+const FRAME_OVERHEAD_BYTES = 64;
 
-type CidSource = Iterable<CID> | AsyncIterable<CID>;
-
-/** What the other side has still to send of the first sync. */
-type TheirPart = 'undecided' | 'awaited' | 'streaming' | 'complete';
+/**
+ * The parts of the first sync that the other side has to stream: how many there will be, as soon as
+ * that is known, how many it began and ended, and how many of these are stored. There is a second one
+ * when lists must decide after all.
+ */
+interface TheirParts {
+  due: number | undefined;
+  begun: number;
+  ended: number;
+  stored: number;
+}
 
 /**
  * Emberlink's own form of the conversation. Frames change the fields below at once, in the frame
@@ -49,18 +56,20 @@ export class NativeDialect implements Dialect {
   readonly #ours: Hello;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  readonly #list = new ListExchange();
   readonly #context = new ContextExchange();
   readonly #unwatch: () => void;
   #receiving: Promise<void> | undefined;
 
   #theirs: Hello | undefined;
   #relation: Relation | undefined;
+  #difference: Difference | undefined;
   #ourVerdict: 'known' | 'unknown' | undefined;
   #theirVerdict: 'known' | 'unknown' | undefined;
   #ourPart: 'pending' | 'sent' | 'stored' = 'pending';
-  #theirPart: TheirPart = 'undecided';
-  #doneSaid = false;
+  readonly #theirParts: TheirParts = { due: undefined, begun: 0, ended: 0, stored: 0 };
+  /** Whether what was read out of symbols is held to be whole, or lists have to decide once more. */
+  #outcome: 'unchecked' | 'checking' | 'sound' | 'doubtful' | 'listed' = 'sound';
+  #byeSaid = false;
   #theirBye: 'none' | 'said' | 'reached' = 'none';
   #live = false;
   #stopped = false;
@@ -115,6 +124,7 @@ export class NativeDialect implements Dialect {
     if (cutShort) this.#outbox.stop();
     else await new Promise<void>((resolve) => this.#outbox.whenStored(resolve));
     if (this.#stopped) return;
+    this.#byeSaid = true;
     this.#send({ kind: 'bye' });
     await this.#until(() => this.#theirBye === 'reached');
   }
@@ -160,23 +170,35 @@ export class NativeDialect implements Dialect {
           throw unexpected(message);
         }
         this.#theirVerdict = message.kind;
+        if (message.kind === 'unknown') this.#difference?.compareWith(message);
         return this.#evaluate();
       case 'have':
-        if (!this.#listsFlow() || this.#byContext) throw unexpected(message);
-        return this.#list.accept(message.list, message.last);
+      case 'symbols':
+      case 'more':
+      case 'want':
+        if (!this.#isDifferent() || this.#difference === undefined || this.#byContext) {
+          throw unexpected(message);
+        }
+        this.#difference.accept(message);
+        if (this.#difference.isDoubted) this.#doubt();
+        return;
       case 'context':
-        if (!this.#listsFlow() || !this.#byContext) throw unexpected(message);
+        if (!this.#isDifferent() || !this.#byContext) throw unexpected(message);
         return this.#context.accept(message.bytes, message.last);
-      case 'expect':
-        if (this.#theirPart !== 'awaited') throw unexpected(message);
-        this.#theirPart = 'streaming';
+      case 'expect': {
+        const parts = this.#theirParts;
+        if (parts.begun !== parts.ended || parts.begun === (parts.due ?? 0)) {
+          throw unexpected(message);
+        }
+        parts.begun++;
         this.#toReceive = { blocks: message.blocks, bytes: message.bytes };
         return this.#tellProgress();
+      }
       case 'car':
         return this.#inbox.accept(message.bytes);
       case 'done':
-        if (this.#theirPart !== 'streaming' || this.#doneSaid) throw unexpected(message);
-        this.#doneSaid = true;
+        if (this.#theirParts.begun === this.#theirParts.ended) throw unexpected(message);
+        this.#theirParts.ended++;
         return this.#inbox.mark('done');
       case 'stored':
         return this.#outbox.stored(message.bytes);
@@ -199,16 +221,19 @@ export class NativeDialect implements Dialect {
       maxFrameBytes: this.#frameBytes,
     });
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
-    if (relation === 'in-sync' || relation === 'they-are-empty') this.#theirPart = 'complete';
-    if (relation === 'we-are-empty') this.#theirPart = 'awaited';
+    if (relation === 'in-sync' || relation === 'they-are-empty') this.#theirParts.due = 0;
+    if (relation === 'we-are-empty') this.#theirParts.due = 1;
+    if (relation === 'different') {
+      this.#difference = new Difference(this.#diffHost(), this.#ours, theirs);
+    }
     this.#host.setState({ kind: 'comparing' });
     this.#evaluate();
   }
 
   #onReached(milestone: Milestone): void {
     if (milestone === 'done') {
-      this.#theirPart = 'complete';
-      this.#evaluate();
+      this.#theirParts.stored++;
+      this.#check().catch((error: unknown) => this.#host.fail(error));
     } else {
       this.#theirBye = 'reached';
       this.#changed.wake();
@@ -217,22 +242,47 @@ export class NativeDialect implements Dialect {
   }
 
   /** True once both sides have said `unknown`. */
-  #listsFlow(): boolean {
+  #isDifferent(): boolean {
     return this.#ourVerdict === 'unknown' && this.#theirVerdict === 'unknown';
   }
 
   /** Looks at all that is known by now and takes the steps that follow from it. */
   #evaluate(): void {
-    if (this.#theirPart === 'undecided') {
+    const parts = this.#theirParts;
+    if (parts.due === undefined) {
       // Who said `known` streams what we lack, or nothing; with two `unknown` both stream.
-      if (this.#theirVerdict === 'known' || this.#listsFlow()) this.#theirPart = 'awaited';
-      else if (this.#ourVerdict === 'known' && this.#theirVerdict === 'unknown') {
-        this.#theirPart = 'complete';
-      }
+      if (this.#theirVerdict === 'known' || this.#isDifferent()) parts.due = 1;
+      else if (this.#ourVerdict === 'known' && this.#theirVerdict === 'unknown') parts.due = 0;
+      if (this.#isDifferent()) this.#outcome = 'unchecked';
     }
-    if (this.#live || this.#ourPart !== 'stored' || this.#theirPart !== 'complete') return;
+    const isSound = this.#outcome === 'sound' || this.#outcome === 'listed';
+    const hasAll = parts.stored === parts.due && isSound;
+    if (this.#live || this.#ourPart !== 'stored' || !hasAll) return;
     this.#live = true;
     this.#host.setState({ kind: 'live' });
+  }
+
+  /**
+   * What was read out of symbols is right when everything at or below the other side's heads is here:
+   * these hashes cannot be forged.
+   */
+  async #check(): Promise<void> {
+    const isRead = this.#difference?.isRead === true && this.#theirParts.stored > 0;
+    if (this.#outcome !== 'unchecked' || !isRead) return this.#evaluate();
+    this.#outcome = 'checking';
+    const isWhole = await holds(this.#host.replica, this.#theirs!.heads);
+    if (this.#outcome !== 'checking') return;
+    if (isWhole) this.#outcome = 'sound';
+    else this.#doubt();
+    this.#evaluate();
+  }
+
+  /** Lists shall decide: after what is under way, each side streams what the other's list lacks. */
+  #doubt(): void {
+    if (this.#outcome === 'doubtful' || this.#outcome === 'listed') return;
+    this.#outcome = 'doubtful';
+    this.#theirParts.due = 2;
+    this.#outbox.interrupt();
   }
 
   // --- what this side says ---
@@ -240,7 +290,12 @@ export class NativeDialect implements Dialect {
   async #speak(): Promise<void> {
     await this.#until(() => this.#theirs !== undefined);
     if (this.#ourPart === 'pending') await this.#sendFirstPart(this.#theirs!);
-    await this.#outbox.live();
+    while (!this.#outbox.stopped) {
+      if (this.#outcome === 'doubtful' && this.#theirBye === 'none' && !this.#byeSaid) {
+        await this.#sendByLists();
+      }
+      await this.#outbox.live();
+    }
   }
 
   async #sendFirstPart(theirs: Hello): Promise<void> {
@@ -248,51 +303,77 @@ export class NativeDialect implements Dialect {
     if (this.#relation === 'they-are-empty') {
       if (this.#sendsSnapshot(theirs)) return this.#streamSnapshot();
       this.#outbox.forgetQueue();
-      await this.#stream(heldNow(replica)(), { blocks: replica.blockCount, bytes: 0 });
+      const { blockCount } = replica;
+      await this.#stream(slices(replica.cids(), blockCount), { blocks: blockCount, bytes: 0 });
       return;
     }
     const since = await this.#blocksSince(theirs);
-    this.#ourVerdict = since === undefined ? 'unknown' : 'known';
-    this.#send({ kind: this.#ourVerdict });
-    this.#evaluate();
     if (since !== undefined) {
-      await this.#stream(since.cids, since.amount);
+      this.#ourVerdict = 'known';
+      this.#send({ kind: 'known' });
+      this.#evaluate();
+      await this.#stream(slices(since), await this.#measure(slices(since)));
       return;
     }
+    const place = this.#outbox.place;
+    const summary = this.#byContext ? NO_SUMMARY : await this.#difference!.summarize();
+    this.#ourVerdict = 'unknown';
+    this.#send({ kind: 'unknown', ...summary });
     await this.#until(() => this.#theirVerdict !== undefined);
+    this.#evaluate();
     if (this.#theirVerdict === 'known') {
       this.#ourPart = 'stored';
       this.#evaluate();
       return;
     }
-    this.#evaluate();
     if (this.#byContext) return this.#sendBeyondTheirContext();
-    const lacks = await this.#exchangeLists();
-    // Since we said hello another session has brought a snapshot, which no list tells of.
-    if (replica.history?.isPruned === true && theirs.history !== 'blocks') {
-      return this.#streamSnapshot();
+    const finding = await this.#difference!.find();
+    if (finding.kind === 'listed') {
+      this.#outcome = 'listed';
+      await this.#sendLacking(finding.lacks);
+      return;
     }
+    if (finding.doubtful) this.#doubt();
+    else await this.#check();
+    if (this.#wasPrunedSince(theirs)) return this.#streamSnapshot();
+    this.#outbox.forgetQueue(place);
+    await this.#stream(slices(finding.cids), await this.#measure(slices(finding.cids)));
+  }
+
+  async #sendByLists(): Promise<void> {
+    this.#ourPart = 'pending';
+    const lacks = await this.#difference!.exchangeLists();
+    await this.#sendLacking(lacks);
+    this.#outcome = 'listed';
+    this.#evaluate();
+  }
+
+  async #sendLacking(lacks: Lacks): Promise<void> {
+    const { replica } = this.#host;
+    if (this.#wasPrunedSince(this.#theirs!)) return this.#streamSnapshot();
+    const count = replica.blockCount;
     this.#outbox.forgetQueue();
-    const held = heldNow(replica);
-    await this.#stream(lacking(held(), lacks), await this.#measure(lacking(held(), lacks)));
+    const source = (): Slices => lacking(replica.cids(), count, lacks);
+    await this.#stream(source(), await this.#measure(source()));
   }
 
   /**
    * What they lack, when we hold everything below their heads and they hold nothing else. Whether
    * they do shows in the counts: a block that no commit links to is below no head.
    */
-  async #blocksSince(theirs: Hello): Promise<{ cids: CidSource; amount: Amount } | undefined> {
+  async #blocksSince(theirs: Hello): Promise<readonly CID[] | undefined> {
     const { replica } = this.#host;
     if (replica.blocksSince === undefined || theirs.headsTruncated) return undefined;
     if (sameHeads(this.#ours, theirs)) return undefined;
-    const counted = await replica.blocksSince(theirs.heads);
-    if (counted === undefined) return undefined;
-    const amount = await this.#measure(counted);
-    const count = replica.history?.commitCount ?? replica.blockCount;
-    if (amount.blocks + theirs.blockCount !== count) return undefined;
-    this.#outbox.forgetQueue();
-    const cids = await replica.blocksSince(theirs.heads);
-    return cids && { cids, amount };
+    const place = this.#outbox.place;
+    const blockCount = countOf(replica);
+    const since = await replica.blocksSince(theirs.heads);
+    if (since === undefined) return undefined;
+    const cids: CID[] = [];
+    for await (const slice of slices(since)) cids.push(...slice);
+    if (cids.length + theirs.blockCount !== blockCount) return undefined;
+    this.#outbox.forgetQueue(place);
+    return cids;
   }
 
   /** True when a side that holds nothing is better off with our snapshot. */
@@ -308,9 +389,15 @@ export class NativeDialect implements Dialect {
     return !kinds.includes('blocks') && kinds.some(isPruned);
   }
 
+  /** True when since our hello another session brought a snapshot, of which no list tells. */
+  #wasPrunedSince(theirs: Hello): boolean {
+    return this.#host.replica.history?.isPruned === true && theirs.history !== 'blocks';
+  }
+
   async #sendBeyondTheirContext(): Promise<void> {
+    this.#outcome = 'listed';
     const history = this.#host.replica.history!;
-    for (const part of contextParts(history.context(), this.#frameBytes - LIST_OVERHEAD_BYTES)) {
+    for (const part of contextParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
       this.#send({ kind: 'context', ...part });
     }
     await this.#until(() => this.#context.complete);
@@ -318,7 +405,7 @@ export class NativeDialect implements Dialect {
     this.#outbox.forgetQueue();
     const cids = await this.#blocksBeyond(history, this.#context.bytes);
     if (cids === undefined) return this.#streamSnapshot();
-    await this.#stream(cids, await this.#measure(cids));
+    await this.#stream(slices(cids), await this.#measure(slices(cids)));
   }
 
   async #blocksBeyond(
@@ -339,20 +426,21 @@ export class NativeDialect implements Dialect {
     this.#finishPart();
   }
 
-  async #exchangeLists(): Promise<Lacks> {
+  #diffHost(): DiffHost {
     const { channel, replica } = this.#host;
-    const perPart = listedCids(this.#frameBytes);
-    for await (const list of listParts(heldNow(replica)(), perPart)) {
-      if (channel.congested) await channel.drained();
-      if (this.#stopped) break;
-      this.#send({ kind: 'have', list, last: false });
-    }
-    this.#send({ kind: 'have', list: packCids([]), last: true });
-    await this.#until(() => this.#list.complete);
-    return this.#list.lacks;
+    return {
+      replica,
+      frameBytes: this.#frameBytes,
+      send: (message) => this.#send(message),
+      ready: async () => {
+        if (channel.congested) await channel.drained();
+        await this.#until(() => true);
+      },
+      until: (condition) => this.#until(condition),
+    };
   }
 
-  async #stream(cids: CidSource, amount: Amount): Promise<void> {
+  async #stream(cids: Slices, amount: Amount): Promise<void> {
     this.#toSend = amount;
     this.#send({ kind: 'expect', ...amount });
     this.#tellProgress();
@@ -369,13 +457,13 @@ export class NativeDialect implements Dialect {
     });
   }
 
-  async #measure(cids: CidSource): Promise<Amount> {
+  async #measure(cids: Slices): Promise<Amount> {
     const { replica } = this.#host;
     let blocks = 0;
     let bytes = 0;
-    for await (const cid of cids) {
-      blocks++;
-      bytes += replica.blockSize?.(cid) ?? 0;
+    for await (const slice of cids) {
+      blocks += slice.length;
+      for (const cid of slice) bytes += replica.blockSize?.(cid) ?? 0;
     }
     return { blocks, bytes };
   }
@@ -391,7 +479,7 @@ export class NativeDialect implements Dialect {
       version: PROTOCOL_VERSION,
       heads,
       headsTruncated: heads.length < replica.clock.length,
-      blockCount: replica.history?.commitCount ?? replica.blockCount,
+      blockCount: countOf(replica),
       windowBytes: this.#windowBytes,
       maxFrameBytes: channel.maxFrameBytes,
       replicaId: replica.id ?? new Uint8Array(),
@@ -411,8 +499,9 @@ export class NativeDialect implements Dialect {
   }
 
   async #until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
+    for (;;) {
       if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
+      if (condition()) return;
       await this.#changed.wait();
     }
   }
@@ -459,6 +548,9 @@ export class NativeDialect implements Dialect {
 
 // --- helpers ---
 
+/** What is said where contexts decide. */
+const NO_SUMMARY: Summary = { size: 0, counts: new Uint8Array() };
+
 function historyKind({ history }: Replica): HistoryKind {
   if (history === undefined) return 'blocks';
   if (history.isPruned) return history.isFull ? 'full-pruned' : 'recent-pruned';
@@ -473,40 +565,23 @@ function wantsAll(kind: HistoryKind): boolean {
   return kind === 'full' || kind === 'full-pruned';
 }
 
-/** The blocks held now, as often as asked for: later ones come behind them in the replica's order. */
-function heldNow(replica: Replica): () => CidSource {
-  const count = replica.blockCount;
-  return () => {
-    const cids = replica.cids();
-    return Symbol.iterator in cids ? first(cids, count) : firstLater(cids, count);
-  };
+/** How many blocks a replica has, those among them that it holds only within a snapshot. */
+function countOf(replica: Replica): number {
+  return replica.history?.commitCount ?? replica.blockCount;
 }
 
-function* first(cids: Iterable<CID>, count: number): Iterable<CID> {
-  let left = count;
-  if (left === 0) return;
-  for (const cid of cids) {
-    yield cid;
-    if (--left === 0) return;
-  }
+/** True when these commits are part of the clock, and so is all below them. */
+async function holds(replica: Replica, heads: readonly CID[]): Promise<boolean> {
+  if (replica.history !== undefined) return replica.history.hasMerged(heads);
+  if (replica.blocksSince !== undefined) return (await replica.blocksSince(heads)) !== undefined;
+  for (const head of heads) if (!(await replica.has(head))) return false;
+  return true;
 }
 
-async function* firstLater(cids: AsyncIterable<CID>, count: number): AsyncIterable<CID> {
-  let left = count;
-  if (left === 0) return;
-  for await (const cid of cids) {
-    yield cid;
-    if (--left === 0) return;
-  }
-}
+type Slices = AsyncIterable<readonly CID[]>;
 
-async function* lacking(cids: CidSource, lacks: Lacks): AsyncIterable<CID> {
-  for await (const cid of cids) if (lacks(cid)) yield cid;
-}
-
-/** How many CIDs fit into one frame of a list or a hello. */
-function listedCids(frameBytes: number): number {
-  return Math.floor((frameBytes - LIST_OVERHEAD_BYTES) / LISTED_CID_BYTES);
+async function* lacking(cids: CidSource, count: number, lacks: Lacks): Slices {
+  for await (const slice of slices(cids, count)) yield slice.filter(lacks);
 }
 
 function unexpected(message: Message): ProtocolError {

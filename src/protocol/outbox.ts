@@ -6,6 +6,7 @@ import type { DialectHost } from './dialect.ts';
 import { encodeCarFrame } from './messages.ts';
 import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
+import { nextTurn } from './turn.ts';
 
 /** The most blocks that may wait for a slow peer; beyond it the session ends, the next one compares. */
 export const MAX_QUEUED_BLOCKS = 1_000_000;
@@ -40,6 +41,7 @@ export class Outbox {
   readonly #onSent: (blockBytes: number) => void;
   readonly #queue = new Queue<CID | Mark>();
   #queuedBlocks = 0;
+  #pushedBlocks = 0;
   readonly #changed = new Signal();
   #windowBytes = 0;
   #payloadBytes = 0;
@@ -62,6 +64,7 @@ export class Outbox {
   #turn: Promise<void> | undefined;
   #marks: { readonly at: number; readonly callback: () => void }[] = [];
   #stopped = false;
+  #interrupted = false;
   /** How many snapshots were sent. */
   #snapshots = 0;
 
@@ -94,15 +97,27 @@ export class Outbox {
         `more than ${MAX_QUEUED_BLOCKS} blocks wait for the other side`,
       );
     }
+    this.#pushedBlocks += cids.length;
     for (const cid of cids) this.#queue.push(cid);
     this.#changed.wake();
   }
 
-  /** Forgets the queued blocks, which the first sync is about to send. Marks keep their place. */
-  forgetQueue(): void {
-    const marks = this.#queue.takeAll().filter(isMark);
-    this.#queuedBlocks = 0;
-    for (const mark of marks) this.#queue.push(mark);
+  /** The place in the queue behind everything that was pushed. */
+  get place(): number {
+    return this.#pushedBlocks;
+  }
+
+  /**
+   * Forgets the queued blocks before this place, which the first sync is about to send. Marks keep
+   * their place. To be called while nothing is sent.
+   */
+  forgetQueue(before: number = this.#pushedBlocks): void {
+    let place = this.#pushedBlocks - this.#queuedBlocks;
+    for (const item of this.#queue.takeAll()) {
+      if (isMark(item)) this.#queue.push(item);
+      else if (place++ >= before) this.#queue.push(item);
+      else this.#queuedBlocks--;
+    }
   }
 
   /** Calls back once the other side has stored what is sent and queued now. */
@@ -135,20 +150,16 @@ export class Outbox {
   }
 
   /** Sends blocks, and returns when their last byte is sent. */
-  async send(cids: Iterable<CID> | AsyncIterable<CID>): Promise<void> {
+  async send(slicesOfCids: AsyncIterable<readonly CID[]>): Promise<void> {
     const snapshots = this.#snapshots;
-    // What the replica has dropped since is in a snapshot that was sent since.
-    const isDropped = (cid: CID): boolean =>
-      this.#snapshots > snapshots && !this.#host.replica.has(cid);
-    if (Symbol.iterator in cids) {
-      // Without an await per block where none is needed.
-      for (const cid of cids) {
-        if (isDropped(cid)) continue;
+    for await (const slice of slicesOfCids) {
+      for (const cid of slice) {
+        // What the replica has dropped meanwhile is in a snapshot that was sent meanwhile.
+        if (this.#snapshots > snapshots && (await this.#host.replica.has(cid)) === false) continue;
+        // Without an await per block where none is needed.
         const pending = this.#sendBlock(cid);
         if (pending !== undefined) await pending;
       }
-    } else {
-      for await (const cid of cids) if (!isDropped(cid)) await this.#sendBlock(cid);
     }
     await this.#flush();
   }
@@ -159,9 +170,10 @@ export class Outbox {
     await this.#flush();
   }
 
-  /** Sends what is queued and what comes, block by block, until `stop`. */
+  /** Sends what is queued and what comes, block by block, until `stop` or `interrupt`. */
   async live(): Promise<void> {
-    while (!this.#stopped) {
+    for (;;) {
+      if (this.#stopped || this.#interrupted) break;
       const item = this.#queue.shift();
       if (item === undefined) {
         if (this.#partsLength > 0 && this.#turn !== undefined) {
@@ -178,6 +190,13 @@ export class Outbox {
         if (pending !== undefined) await pending;
       }
     }
+    this.#interrupted = false;
+  }
+
+  /** Makes `live` return, or the next call of it. */
+  interrupt(): void {
+    this.#interrupted = true;
+    this.#changed.wake();
   }
 
   stop(): void {
@@ -278,13 +297,6 @@ export class Outbox {
     if (underWay > this.#windowBytes) return true;
     return underWay > this.#pace.bytes && this.#sentBlockEnd > this.#stored;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
 }
 
 function isMark(item: CID | Mark): item is Mark {

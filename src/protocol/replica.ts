@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import type { Block, MaybePromise } from '../blocks.ts';
+import type { Sketch } from '../sketch.ts';
 
 /**
  * The few things that a session asks of a ledger. Any store of content-addressed blocks under a
@@ -36,9 +37,22 @@ export interface Replica {
   watch(listener: (cids: readonly CID[], origin?: object) => void): () => void;
   /**
    * What a side lacks that holds these heads and everything below them, parents first; undefined
-   * when one of them is not held here. Without this method sessions compare full lists.
+   * when one of them is not held here, or only waits. Without this method sessions look for the
+   * difference in other ways, even where it is on one side only.
    */
   blocksSince?(heads: readonly CID[]): MaybePromise<Iterable<CID> | AsyncIterable<CID> | undefined>;
+  /**
+   * The symbols 0 to `KEPT_SYMBOLS - 1`, without a salt, of the keys of all blocks that `cids` tells
+   * now: a copy that stays as it is. A key is the first 16 bytes of the digest of a dag-cbor CIDv1 of
+   * a SHA-256; of any other CID those of the SHA-256 of its bytes. Without this method sessions make
+   * the symbols in a pass over `cids`.
+   */
+  sketch?(): MaybePromise<Sketch>;
+  /**
+   * The blocks among those of `cids` that have one of these keys (16 bytes each, one after the
+   * other), each once, parents first. Without this method sessions look through `cids`.
+   */
+  find?(keys: Uint8Array): MaybePromise<readonly CID[]>;
   /** The size in bytes of a held block where that costs nothing to tell; used for progress only. */
   blockSize?(cid: CID): number | undefined;
   /** For a replica that may hold old commits only within a snapshot. */
@@ -60,6 +74,8 @@ export interface ReplicaHistory {
   readonly commitCount: number;
   /** True when a snapshot is less than the commits that it stands for. */
   readonly snapshotPays: boolean;
+  /** True when it has merged all these commits, dropped ones or not. */
+  hasMerged(commits: readonly CID[]): boolean;
   context(): Uint8Array;
   /**
    * What a side lacks that has merged what this context covers, parents first; undefined when some of

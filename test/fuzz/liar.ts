@@ -270,9 +270,28 @@ function twisted(random: Random, message: Message): Message {
         { ...message, history: random.pick(HISTORY_KINDS) },
       ]);
     case 'known':
-      return { kind: 'unknown' };
+      return { kind: 'unknown', size: 0, counts: new Uint8Array() };
     case 'unknown':
-      return { kind: 'known' };
+      return random.pick<Message>([
+        { kind: 'known' },
+        { ...message, size: wrongCount(random, message.size) },
+        { ...message, counts: mutated(random, [message.counts, Uint8Array.of(1)]) },
+      ]);
+    case 'symbols':
+      return random.pick<Message>([
+        { ...message, salt: random.bytes(8) },
+        { ...message, first: wrongCount(random, message.first) },
+        { ...message, end: wrongCount(random, message.end) },
+        { ...message, size: wrongCount(random, message.size) },
+        { ...message, cells: mutated(random, [message.cells]) },
+      ]);
+    case 'more':
+      return { ...message, end: wrongCount(random, message.end) };
+    case 'want':
+      return random.pick<Message>([
+        { ...message, keys: random.bytes(16 * random.below(4)) },
+        { ...message, last: !message.last },
+      ]);
     case 'have': {
       const strange = packCids(strangeCids(random, random.below(20)));
       return random.pick<Message>([
@@ -307,7 +326,9 @@ function twisted(random: Random, message: Message): Message {
 function anyMessage(random: Random): Message {
   return random.pick<Message>([
     { kind: 'known' },
-    { kind: 'unknown' },
+    { kind: 'unknown', size: wrongCount(random, 3), counts: random.bytes(random.below(9)) },
+    { kind: 'more', end: wrongCount(random, 30) },
+    { kind: 'want', keys: random.bytes(16 * random.below(3)), last: random.oneIn(2) },
     { kind: 'have', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
     { kind: 'context', bytes: random.bytes(random.below(30)), last: random.oneIn(2) },
     { kind: 'expect', blocks: wrongCount(random, 3), bytes: wrongCount(random, 3) },

@@ -1,9 +1,17 @@
 import { encode } from '@ipld/dag-cbor';
 import { expect, test } from 'vitest';
 import { type Block, blockOf } from '../../src/blocks.ts';
+import { MAX_SYMBOLS } from '../../src/protocol/diff/difference.ts';
 import { packCids } from '../../src/protocol/diff/list.ts';
-import { encodeMessage, type Message, MIN_WINDOW_BYTES } from '../../src/protocol/messages.ts';
+import { encodeCounts, encodeSymbols } from '../../src/protocol/diff/riblt.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  MIN_WINDOW_BYTES,
+} from '../../src/protocol/messages.ts';
 import { Session } from '../../src/protocol/session.ts';
+import { KEPT_SYMBOLS, Sketch } from '../../src/sketch.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 import { addTo, carOf, commitOf, filled, helloOf, outcome, type Script, scripted } from './wire.ts';
@@ -13,13 +21,38 @@ const tagged = (tag: number, fields: unknown): Uint8Array =>
   Uint8Array.from([tag, ...encode(fields)]);
 
 const KNOWN: Message = { kind: 'known' };
-const UNKNOWN: Message = { kind: 'unknown' };
+const UNKNOWN: Message = { kind: 'unknown', size: 0, counts: raw() };
 const DONE: Message = { kind: 'done' };
 const EXPECT: Message = { kind: 'expect', blocks: 1, bytes: 0 };
 const EMPTY_LIST = packCids([]);
 const foreign = commitOf('foreign', 1);
 /** A hello of somebody who holds one commit that nobody knows. */
 const STRANGER = helloOf({ heads: [foreign.cid], blockCount: 1 });
+/** Half a hundred blocks make symbols worth while; whoever has more of them reads, the other tells. */
+const HELD = 40;
+const SKETCH = new Sketch(0, KEPT_SYMBOLS);
+for (const cid of [foreign.cid, ...filled(HELD).cids()]) SKETCH.add(cid.multihash.digest);
+const TELLER = helloOf({ heads: [foreign.cid], blockCount: 1 });
+const READER = helloOf({ heads: [foreign.cid], blockCount: 1000 });
+const SUMMARY: Extract<Message, { kind: 'unknown' }> = {
+  kind: 'unknown',
+  size: SKETCH.size,
+  counts: encodeCounts(SKETCH),
+};
+const symbols = (fields: Partial<Extract<Message, { kind: 'symbols' }>>): Message => ({
+  kind: 'symbols',
+  salt: raw(),
+  first: 0,
+  end: 20,
+  size: SKETCH.size,
+  cells: encodeSymbols(SKETCH, 0, 10),
+  ...fields,
+});
+const want = (keys: number, last: boolean): Message => ({
+  kind: 'want',
+  keys: new Uint8Array(keys * 16),
+  last,
+});
 const have = (last: boolean): Message => ({ kind: 'have', list: packCids([foreign.cid]), last });
 
 /** Each peer holds ten commits before. What is said, and the code that the session ends with. */
@@ -44,23 +77,23 @@ const cases: [title: string, code: string, ...said: (Message | Uint8Array | stri
   [
     'a hello with a negative count',
     'malformed-frame',
-    tagged(1, [1, raw(), [], false, -1, 2 ** 23, 2 ** 16, raw()]),
+    tagged(1, [1, raw(), [], false, -1, 2 ** 23, 2 ** 16, raw(), 0]),
   ],
   [
     'a hello with half a head',
     'malformed-frame',
-    tagged(1, [1, raw(1, 2, 3), [], false, 1, 2 ** 23, 2 ** 16, raw()]),
+    tagged(1, [1, raw(1, 2, 3), [], false, 1, 2 ** 23, 2 ** 16, raw(), 0]),
   ],
   [
     'a hello with something that is no CID',
     'malformed-frame',
-    tagged(1, [1, raw(), [raw(1, 2)], false, 1, 2 ** 23, 2 ** 16, raw()]),
+    tagged(1, [1, raw(), [raw(1, 2)], false, 1, 2 ** 23, 2 ** 16, raw(), 0]),
   ],
   ['another version', 'unsupported-version', tagged(1, [7, 'whatever', 'may', 'follow'])],
   [
     'too many heads',
     'limit-exceeded',
-    tagged(1, [1, new Uint8Array(257 * 32), [], false, 300, 2 ** 23, 2 ** 16, raw()]),
+    tagged(1, [1, new Uint8Array(257 * 32), [], false, 300, 2 ** 23, 2 ** 16, raw(), 0]),
   ],
   [
     'a window that no block fits into',
@@ -80,6 +113,10 @@ const cases: [title: string, code: string, ...said: (Message | Uint8Array | stri
   ['done twice', 'unexpected-message', STRANGER, KNOWN, EXPECT, DONE, DONE],
   ['stored beyond what was sent', 'unexpected-message', STRANGER, { kind: 'stored', bytes: 1 }],
   ['stored nothing', 'unexpected-message', STRANGER, { kind: 'stored', bytes: 0 }],
+  ['a list of counts that is cut off', 'malformed-frame', STRANGER, { ...SUMMARY, counts: raw(1) }],
+  ['a salt of the wrong length', 'malformed-frame', STRANGER, symbols({ salt: raw(1, 2, 3) })],
+  ['keys that are cut off', 'malformed-frame', STRANGER, tagged(13, [raw(1, 2, 3), true])],
+  ['symbols before both said unknown', 'unexpected-message', STRANGER, symbols({})],
   ['CAR bytes without bytes', 'malformed-frame', STRANGER, raw(6)],
   ['bytes after a bare tag', 'malformed-frame', STRANGER, raw(2, 0)],
   ['a CAR that is none', 'bad-block', STRANGER, { kind: 'car', bytes: raw(3, 1, 2, 3) }],
@@ -196,6 +233,93 @@ test('lists that never end, empty parts and parts after the last are refused', a
   const part = encodeMessage({ kind: 'have', list: { digests, others: [] }, last: false });
   for (let i = 0; i <= 2000; i++) endless.script.send(part);
   expect(await endless.ended).toMatchObject({ code: 'limit-exceeded' });
+});
+
+/** What is said to who reads, or tells, once both have told their summaries. */
+const inDifference: [title: string, code: string, hello: Message, ...said: Message[]][] = [
+  ['symbols from who reads', 'unexpected-message', READER, symbols({})],
+  ['a call for more from who tells', 'unexpected-message', TELLER, { kind: 'more', end: 100 }],
+  ['keys from who tells', 'unexpected-message', TELLER, want(1, true)],
+  ['symbols that begin in the middle', 'unexpected-message', TELLER, symbols({ first: 5 })],
+  ['symbols beyond the end of their flight', 'unexpected-message', TELLER, symbols({ end: 9 })],
+  ['symbols without any', 'unexpected-message', TELLER, symbols({ cells: raw() })],
+  ['symbols that are cut off', 'malformed-frame', TELLER, symbols({ cells: raw(1, 2, 3) })],
+  ['a flight that never ends', 'limit-exceeded', TELLER, symbols({ end: MAX_SYMBOLS + 1 })],
+  [
+    'a flight that changes its end',
+    'unexpected-message',
+    TELLER,
+    symbols({}),
+    symbols({ first: 10, end: 21 }),
+  ],
+  [
+    'symbols that nobody asked for',
+    'unexpected-message',
+    TELLER,
+    symbols({ end: 10 }),
+    symbols({ end: 10 }),
+  ],
+  ['a call for no more than there was', 'unexpected-message', READER, { kind: 'more', end: 1 }],
+  ['a call for far too much', 'limit-exceeded', READER, { kind: 'more', end: 2 ** 40 }],
+  [
+    'two calls for more at once',
+    'unexpected-message',
+    READER,
+    { kind: 'more', end: 2000 },
+    { kind: 'more', end: 3000 },
+  ],
+  ['an empty part of keys', 'unexpected-message', READER, want(0, false)],
+  ['more keys than there are blocks', 'limit-exceeded', READER, want(HELD + 1, true)],
+  ['keys after the last', 'unexpected-message', READER, want(1, true), want(1, true)],
+];
+
+for (const [title, code, hello, ...said] of inDifference) {
+  test(`${title}: the session ends with ${code}`, async () => {
+    const replica = filled(HELD);
+    const before = replica.state;
+    const { script, ended } = scripted(replica);
+    script.say(hello, SUMMARY);
+    await script.hear(hello === READER ? 'symbols' : 'unknown');
+    script.say(...said);
+    expect(await ended).toMatchObject({ name: 'ProtocolError', code });
+    expect((await script.hear('abort')).reason).toBe(code);
+    expect(replica.state).toEqual(before);
+  });
+}
+
+test('symbols that lead nowhere are given up for lists after a bounded number of calls', async () => {
+  const { script, session } = scripted(filled(HELD));
+  script.say(TELLER, { ...SUMMARY, size: 2000 });
+  await script.hear('unknown');
+  let end = 20;
+  let calls = 0;
+  for (;;) {
+    const noise = new Sketch(0, end);
+    noise.words.fill(0x1234567);
+    noise.counts.fill(3);
+    script.say(
+      symbols({ end, cells: encodeSymbols(noise, 0, end), salt: new Uint8Array(8).fill(++calls) }),
+    );
+    const answer = decodeMessage((await script.frame()) as Uint8Array);
+    if (answer.kind === 'have') break;
+    expect(answer.kind).toBe('more');
+    if (answer.kind === 'more') end = answer.end;
+  }
+  expect(calls).toBeGreaterThan(2);
+  expect(calls).toBeLessThan(20);
+  script.say(have(true), EXPECT, { kind: 'car', bytes: carOf([foreign]) }, DONE);
+  session.destroy();
+});
+
+test('keys of nothing that is here bring nothing, and then the list', async () => {
+  const replica = filled(HELD);
+  const { script, session } = scripted(replica);
+  script.say(READER, SUMMARY);
+  await script.hear('symbols');
+  script.say(want(5, true));
+  expect(await script.hear('expect')).toMatchObject({ blocks: 0 });
+  expect((await script.hear('have')).list.digests.length).toBe(HELD * 32);
+  session.destroy();
 });
 
 test('more than the window allows is refused, though nothing is stored yet', async () => {

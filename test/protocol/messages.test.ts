@@ -25,7 +25,7 @@ const messages: Message[] = [
     replicaId: Uint8Array.of(1, 2, 3),
   }),
   { kind: 'known' },
-  { kind: 'unknown' },
+  { kind: 'unknown', size: 7, counts: Uint8Array.of(1, 2) },
   { kind: 'have', list: packCids([common(1), common(2), oldOf(common(3))]), last: true },
   { kind: 'expect', blocks: 7, bytes: 2 ** 33 },
   { kind: 'car', bytes: Uint8Array.of(1, 2, 3) },
@@ -33,6 +33,16 @@ const messages: Message[] = [
   { kind: 'stored', bytes: Number.MAX_SAFE_INTEGER },
   { kind: 'abort', reason: 'bad-block', text: 'it was äöü' },
   { kind: 'bye' },
+  {
+    kind: 'symbols',
+    salt: new Uint8Array(8).fill(9),
+    first: 10,
+    end: 2 ** 33,
+    size: 5,
+    cells: Uint8Array.of(1, 2),
+  },
+  { kind: 'more', end: 77 },
+  { kind: 'want', keys: new Uint8Array(48).fill(3), last: false },
 ];
 
 for (const message of messages) {

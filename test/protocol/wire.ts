@@ -9,6 +9,7 @@ import {
   type Hello,
   type Message,
 } from '../../src/protocol/messages.ts';
+import type { Replica } from '../../src/protocol/replica.ts';
 import { Session, type SessionOptions } from '../../src/protocol/session.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
@@ -153,7 +154,7 @@ export interface JoinOptions {
   cutAtFrame?: number;
 }
 
-export function join(alice: TinyReplica, bob: TinyReplica, options: JoinOptions = {}): Joined {
+export function join(alice: Replica, bob: Replica, options: JoinOptions = {}): Joined {
   const { maxFrameBytes = 65_536, highWaterMark = 1024 * 1024 } = options;
   const pair = createMemoryChannelPair({ maxFrameBytes, highWaterMark });
   let frames = 0;

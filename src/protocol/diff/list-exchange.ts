@@ -1,9 +1,14 @@
 import type { CID } from 'multiformats/cid';
 import { ProtocolError } from '../../errors.ts';
+import { type CidSource, slices } from '../turn.ts';
 import { type CidList, CidSet, countOf, packCids } from './list.ts';
 
 /** The most CIDs that a list may have in all: 4,000,000. */
 export const MAX_LIST_CIDS = 4_000_000;
+
+/** What a listed CID takes in a frame, at most, and what the frame holds beside them, in bytes. */
+const LISTED_CID_BYTES = 48;
+const LIST_OVERHEAD_BYTES = 160;
 
 /** True for a block that the other side lacks. */
 export type Lacks = (cid: CID) => boolean;
@@ -16,6 +21,11 @@ export class ListExchange {
   readonly #theirs = new CidSet();
   #listed = 0;
   #complete = false;
+
+  /** True once the other side has begun to tell. */
+  get begun(): boolean {
+    return this.#listed > 0 || this.#complete;
+  }
 
   get complete(): boolean {
     return this.#complete;
@@ -38,18 +48,25 @@ export class ListExchange {
   readonly lacks: Lacks = (cid) => !this.#theirs.has(cid);
 }
 
-/** Cuts CIDs into lists of at most `perPart`. */
+/** Cuts the first `count` CIDs into lists of at most `perPart`. */
 export async function* listParts(
-  cids: Iterable<CID> | AsyncIterable<CID>,
+  cids: CidSource,
+  count: number,
   perPart: number,
 ): AsyncGenerator<CidList> {
   let part: CID[] = [];
-  for await (const cid of cids) {
-    part.push(cid);
-    if (part.length === perPart) {
+  for await (const slice of slices(cids, count)) {
+    for (const cid of slice) {
+      part.push(cid);
+      if (part.length < perPart) continue;
       yield packCids(part);
       part = [];
     }
   }
   if (part.length > 0) yield packCids(part);
+}
+
+/** How many CIDs fit into one frame of a list or a hello. */
+export function listedCids(frameBytes: number): number {
+  return Math.floor((frameBytes - LIST_OVERHEAD_BYTES) / LISTED_CID_BYTES);
 }

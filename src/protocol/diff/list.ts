@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid';
 import { cidOfDigest, concatBytes, DAG_CBOR_CODE, SHA2_256_CODE } from '../../blocks.ts';
 import { ProtocolError } from '../../errors.ts';
 import { sha256 } from '../../sha256.ts';
+import { wordAt } from '../../sketch.ts';
 
 /*
  * Lists of CIDs as they travel and as they are remembered. Nearly every CID of a ledger is a
@@ -74,23 +75,29 @@ export class CidSet {
   }
 
   add(cid: CID): void {
-    this.#addKey(keyOf(cid), 0);
+    this.addKey(keyOf(cid), 0);
   }
 
   has(cid: CID): boolean {
     const key = keyOf(cid);
-    const [a, b, c, d] = [word(key, 0), word(key, 4), word(key, 8), word(key, 12)];
+    const [a, b, c, d] = [wordAt(key, 0), wordAt(key, 4), wordAt(key, 8), wordAt(key, 12)];
     if ((a | b | c | d) === 0) return this.#hasZero;
     return this.#occupied(this.#find(a, b, c, d));
   }
 
   addList(list: CidList): void {
-    for (let at = 0; at < list.digests.length; at += DIGEST_BYTES) this.#addKey(list.digests, at);
+    for (let at = 0; at < list.digests.length; at += DIGEST_BYTES) this.addKey(list.digests, at);
     for (const bytes of list.others) this.add(decodeCid(bytes));
   }
 
-  #addKey(bytes: Uint8Array, at: number): void {
-    this.#insert(word(bytes, at), word(bytes, at + 4), word(bytes, at + 8), word(bytes, at + 12));
+  /** Adds the key that begins at `at`. */
+  addKey(bytes: Uint8Array, at: number): void {
+    this.#insert(
+      wordAt(bytes, at),
+      wordAt(bytes, at + 4),
+      wordAt(bytes, at + 8),
+      wordAt(bytes, at + 12),
+    );
     if (this.#size * 16 > this.#slots.length * 3) this.#grow();
   }
 
@@ -163,8 +170,11 @@ export function isCommon(cid: CID): boolean {
   );
 }
 
-/** Uncommon CIDs are hashed, so that a raw block and a dag-cbor block of equal bytes stay apart. */
-function keyOf(cid: CID): Uint8Array {
+/**
+ * Bytes of which the first 16 are the CID's key. Uncommon CIDs are hashed, so that a raw block and a
+ * dag-cbor block of equal bytes stay apart.
+ */
+export function keyOf(cid: CID): Uint8Array {
   return isCommon(cid) ? cid.multihash.digest : sha256(cid.bytes);
 }
 
@@ -183,12 +193,6 @@ function decodeCid(bytes: Uint8Array): CID {
       cause,
     });
   }
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
-  );
 }
 
 function mix(value: number): number {
