@@ -2,6 +2,7 @@ import { isOurs, PEERS } from './peers/index.ts';
 import type { Results, Row } from './results.ts';
 import { type Column, type Table, TABLES, type Target } from './tables.ts';
 import { isBare } from './webrtc/index.ts';
+import { isWorkload } from './workloads/index.ts';
 import type { Metrics } from './workloads/workload.ts';
 
 const ABSENT = '–';
@@ -22,16 +23,29 @@ export function render({ versions, tables }: Results): string {
       .map((key) => Number(key.split(' ')[1]))
       .toSorted((a, b) => a - b);
     if (sizes.length > 0) sections.push(`## ${kind}: ${table.title}`);
+    const expected = isWorkload(kind) ? Object.keys(PEERS) : [];
     for (const n of sizes) {
       const rows = tables[`${kind} ${n}`]!;
-      sections.push(`**n = ${n.toLocaleString('en')}**`, tableOf(table, n, rows), footOf(rows));
+      sections.push(
+        `**n = ${n.toLocaleString('en')}**`,
+        tableOf(table, n, rows, expected),
+        footOf(rows),
+      );
     }
   }
   return `${sections.join('\n\n')}\n`;
 }
 
-/** One table, for the page and for the terminal. */
-export function tableOf(table: Table, n: number, rows: Readonly<Record<string, Row>>): string {
+/**
+ * One table, for the page and for the terminal.
+ * @param expected rows that say so when they were not measured
+ */
+export function tableOf(
+  table: Table,
+  n: number,
+  rows: Readonly<Record<string, Row>>,
+  expected: readonly string[] = [],
+): string {
   const { columns } = table;
   const targets = table.targets.filter((target) => target.n === undefined || target.n === n);
   const others = Object.entries(rows).filter(([name]) => !isOurs(name) && !isBare(name));
@@ -50,12 +64,13 @@ export function tableOf(table: Table, n: number, rows: Readonly<Record<string, R
   ];
   if (targets.length > 0) head.push('target');
   const runs = Math.max(...Object.values(rows).map((row) => ('runs' in row ? row.runs : 0)));
-  const lines = inOrder(rows).map(([name, row]) => {
-    const [metrics] = valuesOf(row);
-    if (metrics === undefined) {
-      const failed = 'failed' in row ? row.failed : ABSENT;
-      return [name, failed, ...head.slice(2).map(() => ABSENT)];
+  const names = [...new Set([...expected, ...Object.keys(rows)])];
+  const lines = inOrder(names).map((name) => {
+    const row = rows[name];
+    if (row === undefined || 'failed' in row) {
+      return [name, row?.failed ?? 'not measured', ...head.slice(2).map(() => ABSENT)];
     }
+    const metrics = row.medians;
     const cells = columns.flatMap((column) => {
       const value = valueOf(column, metrics);
       const cell = formatted(value, column.format);
@@ -75,11 +90,11 @@ function nameOf(name: string, row: Row, most: number): string {
 }
 
 /** Ours first, the others as they are listed, what is not listed last. */
-function inOrder(rows: Readonly<Record<string, Row>>): [string, Row][] {
+function inOrder(names: readonly string[]): string[] {
   const order = Object.keys(PEERS);
   const place = (name: string): number =>
     order.includes(name) ? order.indexOf(name) : order.length;
-  return Object.entries(rows).toSorted(([a], [b]) => place(a) - place(b));
+  return names.toSorted((a, b) => place(a) - place(b));
 }
 
 function footOf(rows: Readonly<Record<string, Row>>): string {
