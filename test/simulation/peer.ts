@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { LedgerError } from '../../src/errors.ts';
+import { LedgerError, StorageError } from '../../src/errors.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { blocksOf, START_MS } from '../support/history.ts';
@@ -94,13 +94,20 @@ export class SimulatedPeer {
     const run: Run = { place, over: false };
     this.#run = run;
     const { durability, segmentBytes, cacheBytes } = this.options;
-    const ledger = await openLedger(this.name, {
-      storage: place,
-      durability: durability!,
-      segmentBytes: segmentBytes!,
-      cacheBytes,
-      now: () => Math.floor(START_MS + this.#clock.nowMs + this.skewMs),
-    });
+    let ledger: Ledger;
+    try {
+      ledger = await openLedger(this.name, {
+        storage: place,
+        durability: durability!,
+        segmentBytes: segmentBytes!,
+        cacheBytes,
+        now: () => Math.floor(START_MS + this.#clock.nowMs + this.skewMs),
+      });
+    } catch (error) {
+      if (!(error instanceof StorageError && place.hasFailed)) throw error;
+      this.#end(run);
+      return;
+    }
     if (run.over) return;
     const held = new Set<string>();
     ledger.replica.watch((cids) => this.#note(run, ledger, cids, held));
@@ -121,8 +128,11 @@ export class SimulatedPeer {
     if (run?.ledger === undefined) return;
     const { ledger } = run;
     delete run.ledger;
-    await ledger.close();
-    this.#end(run);
+    try {
+      await ledger.close();
+    } finally {
+      this.#end(run);
+    }
   }
 
   kill(): void {

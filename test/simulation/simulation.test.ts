@@ -6,8 +6,11 @@ import { simulate } from './simulation.ts';
 
 const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 1500);
 
-/** Seeds that failed once: parked commits whose time was slept through, `synced` while closing. */
-const REMEMBERED: readonly number[] = [144, 172, 665, 814, 899];
+/**
+ * Seeds that failed once: parked commits whose time was slept through, and `synced` of a session that
+ * was closing. A new action makes another run of each seed, so what they found has tests of its own too.
+ */
+const REMEMBERED: readonly number[] = [162, 330, 665, 818, 828];
 
 test(
   'peers that write, lose each other and die at random all agree once the network is whole',
