@@ -4,7 +4,7 @@ import base from './vitest.config.ts';
 /** The tests that have counts, with larger ones; each count can be set from outside. */
 const counts = {
   EMBERLINK_HISTORIES: '30000',
-  EMBERLINK_SIMULATIONS: '100000',
+  EMBERLINK_SIMULATIONS: '50000',
   EMBERLINK_KILLS: '1500',
   EMBERLINK_FUZZ_RUNS: '10000',
   EMBERLINK_CBOR_RUNS: '200000',

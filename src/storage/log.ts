@@ -165,6 +165,9 @@ export class Log {
         if (segment < from.segment) continue;
         yield* this.#recoverSegment(segment, segment === from.segment ? from.offset : 0);
       }
+      // A process that was killed may have written the end without syncing it; from now on it counts.
+      if (this.#sizes.has(this.#last)) this.#unsynced.add(this.#last);
+      if (this.#durability === 'strict') await this.flush();
       after = 'ready';
     } finally {
       this.#state = after;

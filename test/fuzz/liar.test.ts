@@ -23,7 +23,7 @@ test(
   'a peer that lies ends its own session at most; the ledger and its other sessions go on',
   async () => {
     const codes = new Map<string, number>();
-    await forSeeds(FUZZ_RUNS * 2, async (random) => {
+    await forSeeds(FUZZ_RUNS, async (random) => {
       const ending = await onVirtualTime((clock) => meetLiar(clock, random));
       codes.set(ending, (codes.get(ending) ?? 0) + 1);
     });

@@ -111,6 +111,13 @@ export const ACTIONS: readonly Action[] = [
     },
   },
   {
+    name: 'fill the disk',
+    weight: 2,
+    run({ random }, peer) {
+      peer.run?.place.failFor(1 + random.below(6));
+    },
+  },
+  {
     name: 'lose power',
     weight: 1,
     run(_, peer) {

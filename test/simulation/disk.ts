@@ -1,4 +1,5 @@
 import type { MaybePromise } from '../../src/blocks.ts';
+import { StorageError } from '../../src/errors.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
 import type { Place } from '../../src/storage/place.ts';
 import type { Random } from '../support/random.ts';
@@ -90,6 +91,9 @@ export class SimulatedPlace implements Place {
   readonly #underWay = new Set<Change>();
   #alive = true;
   #isWatched = false;
+  #failuresLeft = 0;
+  /** Whether anything may have failed so far. */
+  hasFailed = false;
   /** How many more changes are made before one is cut short and the process is dead. */
   #changesLeft = Infinity;
 
@@ -104,6 +108,12 @@ export class SimulatedPlace implements Place {
   /** Lets the process die within one of its next changes. */
   dieIn(changes: number): void {
     this.#changesLeft = changes;
+  }
+
+  /** Lets so many of the next changes and syncs fail, as a full disk does: a part may be written. */
+  failFor(changes: number): void {
+    this.#failuresLeft = changes;
+    this.hasFailed ||= changes > 0;
   }
 
   /** What the process reads while it is watched, it reads at once. */
@@ -139,7 +149,10 @@ export class SimulatedPlace implements Place {
   }
 
   sync(): MaybePromise<void> {
-    return this.#answer(() => this.#disk.sync());
+    return this.#answer(() => {
+      if (this.#fails()) throw new StorageError('io', 'the simulated disk fails');
+      this.#disk.sync();
+    });
   }
 
   replace(name: string, bytes: Uint8Array): MaybePromise<void> {
@@ -170,9 +183,17 @@ export class SimulatedPlace implements Place {
     this.#underWay.add(change);
     return this.#answer(() => {
       this.#underWay.delete(change);
+      if (this.#fails()) {
+        if (change.kind === 'append') this.#disk.applyPartly(change);
+        throw new StorageError('full', 'the simulated disk is full');
+      }
       this.#disk.apply(change);
       if (change.kind === 'replace') this.#disk.sync();
     });
+  }
+
+  #fails(): boolean {
+    return this.#failuresLeft > 0 && this.#failuresLeft-- > 0;
   }
 
   #answer<T>(result: () => T): MaybePromise<T> {

@@ -157,7 +157,9 @@ export class Network {
 
 function isExpected(error: unknown, connection: Connection): boolean {
   if (error === undefined || error instanceof ConnectionError) return true;
-  if (!(error instanceof ProtocolError) || !connection.isDisturbed) return false;
+  const disturbed =
+    connection.isDisturbed || connection.sides.some(({ run }) => run.place.hasFailed);
+  if (!(error instanceof ProtocolError) || !disturbed) return false;
   return error.code === 'storage-failed' || error.code === 'aborted-by-peer';
 }
 

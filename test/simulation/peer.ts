@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { LedgerError } from '../../src/errors.ts';
+import { LedgerError, StorageError } from '../../src/errors.ts';
 import { CausalContext } from '../../src/ledger/context.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
@@ -113,16 +113,23 @@ export class SimulatedPeer {
     const run: Run = { place, over: false };
     this.#run = run;
     const { durability, segmentBytes, cacheBytes, recentBytes, history } = this.options;
-    const ledger = await openLedger(this.name, {
-      storage: place,
-      durability: durability!,
-      segmentBytes: segmentBytes!,
-      cacheBytes,
-      recentBytes: recentBytes!,
-      history: history!,
-      ...(snapshot === undefined ? {} : { snapshot }),
-      now: () => Math.floor(START_MS + this.#clock.nowMs + this.skewMs),
-    });
+    let ledger: Ledger;
+    try {
+      ledger = await openLedger(this.name, {
+        storage: place,
+        durability: durability!,
+        segmentBytes: segmentBytes!,
+        cacheBytes,
+        recentBytes: recentBytes!,
+        history: history!,
+        ...(snapshot === undefined ? {} : { snapshot }),
+        now: () => Math.floor(START_MS + this.#clock.nowMs + this.skewMs),
+      });
+    } catch (error) {
+      if (!(error instanceof StorageError && place.hasFailed)) throw error;
+      this.#end(run);
+      return;
+    }
     if (run.over) return;
     ledger.replica.watch((cids) => this.#note(run, ledger, cids));
     for (const block of await blocksOf(ledger)) {
@@ -142,8 +149,11 @@ export class SimulatedPeer {
     const { ledger } = run;
     this.#applied = this.#mergedIn(ledger);
     delete run.ledger;
-    await ledger.close();
-    this.#end(run);
+    try {
+      await ledger.close();
+    } finally {
+      this.#end(run);
+    }
   }
 
   kill(): void {

@@ -4,13 +4,15 @@ import { ACTIONS } from './actions.ts';
 import { TOPOLOGIES } from './network.ts';
 import { simulate } from './simulation.ts';
 
-const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 1500);
+const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 1000);
 
 /**
- * Seeds that failed once: parked commits whose time was slept through, `synced` while closing, a
- * snapshot that came while lists were compared, a read under way from a segment that was dropped.
+ * Seeds that failed once: parked commits whose time was slept through, `synced` of a session that was
+ * closing, the end of a strict log that a killed process had not synced, a snapshot that came while
+ * lists were compared, a read under way from a segment that was dropped. A new action makes another
+ * run of each seed, so what they found has tests of its own where it can.
  */
-const REMEMBERED: readonly number[] = [144, 172, 665, 814, 899, 819472363, 3337895948];
+const REMEMBERED: readonly number[] = [162, 330, 665, 818, 828, 5013753, 819472363, 3337895948];
 
 test(
   'peers that write, lose each other and die at random all agree once the network is whole',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LedgerError } from '../../src/errors.ts';
+import { LedgerError, StorageError } from '../../src/errors.ts';
 import type { Frame } from '../../src/protocol/channel.ts';
 import { replaceRandomValues } from '../support/random-values.ts';
 import type { Random } from '../support/random.ts';
@@ -86,7 +86,8 @@ async function run(clock: VirtualClock, random: Random, failures: unknown[]): Pr
     const before = peer.run;
     Promise.resolve(action.run(world, peer)).catch((error: unknown) => {
       const isClosed = error instanceof LedgerError && error.code === 'closed';
-      if (!(isClosed && before !== undefined && before.ledger === undefined)) failed(error);
+      if (isClosed && before !== undefined && before.ledger === undefined) return;
+      if (!(error instanceof StorageError && before?.place.hasFailed)) failed(error);
     });
   };
 
@@ -100,7 +101,10 @@ async function run(clock: VirtualClock, random: Random, failures: unknown[]): Pr
   throwFirst(failures);
 
   // Everything comes back, and the last time that anything is lost is over.
-  for (const peer of peers) peer.run?.place.dieIn(Infinity);
+  for (const { run: running } of peers) {
+    running?.place.dieIn(Infinity);
+    running?.place.failFor(0);
+  }
   await clock.run(clock.nowMs + 60_000);
   await settle(
     clock,

@@ -41,14 +41,14 @@ export class VirtualClock {
   }
 
   /**
-   * Runs task after task until none is left, or the next is due after `untilMs`.
+   * Runs task after task until none is left, or the next is due after `untilMs`, which it is then.
    * @throws Error when that takes more than `maxTasks`
    */
   async run(untilMs: number = Infinity, maxTasks: number = Infinity): Promise<void> {
     await promisesSettle();
     for (let tasks = 0; ; tasks++) {
       const next = this.#heap[0];
-      if (next === undefined || next.atMs > untilMs) return;
+      if (next === undefined || next.atMs > untilMs) break;
       this.#pop();
       if (next.task === undefined) continue;
       if (tasks >= maxTasks) throw new Error(`not quiet after ${maxTasks} steps`);
@@ -56,6 +56,7 @@ export class VirtualClock {
       next.task();
       await promisesSettle();
     }
+    if (untilMs < Infinity) this.#nowMs = untilMs;
   }
 
   /** Takes the place of timers and of `performance.now`; returns the function that ends this. */
