@@ -7,37 +7,37 @@ import { circumstances, type Row } from './results.ts';
 import { WORKLOADS } from './workloads/index.ts';
 import type { Metrics, Workload } from './workloads/workload.ts';
 
-export interface MeasureOptions {
-  readonly runs: number;
-  /** How long one process may take before it is killed. */
-  readonly limitSeconds: number;
-  readonly note: string | undefined;
-}
-
-/** The medians of several runs of a workload for a library, each run in a fresh process. */
-export function measure(
-  task: Omit<Task, 'step' | 'folder'>,
-  options: MeasureOptions,
-): Promise<Row> {
-  return repeat(() => measureOnce(task, options.limitSeconds), options);
-}
-
-/** Makes a row of several runs; a run that fails is the last one, and the row tells why. */
+/** Makes a row of several runs, one after the other. */
 export async function repeat(
   run: () => Promise<Outcome>,
-  { runs, note }: Pick<MeasureOptions, 'runs' | 'note'>,
+  { runs, note }: { readonly runs: number; readonly note: string | undefined },
 ): Promise<Row> {
+  const outcomes: Outcome[] = [];
+  while (outcomes.length < runs && !hasFailed(outcomes)) outcomes.push(await run());
+  return rowOf(outcomes, note);
+}
+
+/** The medians of several runs, or why one of them failed. */
+export function rowOf(outcomes: readonly Outcome[], note: string | undefined): Row {
   const told = circumstances(note);
   const all: Metrics[] = [];
-  while (all.length < runs) {
-    const outcome = await run();
+  for (const outcome of outcomes) {
     if ('error' in outcome) return { ...told, failed: outcome.error };
     all.push(outcome.metrics);
   }
-  return { ...told, runs, medians: mediansOf(all) };
+  return { ...told, runs: all.length, medians: mediansOf(all) };
 }
 
-async function measureOnce(
+/** There is no point in running again what was killed for its slowness. */
+export function hasFailed(outcomes: readonly Outcome[]): boolean {
+  return outcomes.some((outcome) => 'error' in outcome);
+}
+
+/**
+ * One run of a workload for a library, in a fresh process with a folder of its own.
+ * @param limitSeconds how long a process may take before it is killed
+ */
+export async function measureOnce(
   task: Omit<Task, 'step' | 'folder'>,
   limitSeconds: number,
 ): Promise<Outcome> {

@@ -16,7 +16,7 @@ export const PEERS: Readonly<Record<string, Entry>> = {
   yjs: { package: 'yjs', load: async () => (await import('./yjs.ts')).yjs(false) },
   'yjs (nested maps)': { package: 'yjs', load: async () => (await import('./yjs.ts')).yjs(true) },
   loro: { package: 'loro-crdt', load: async () => (await import('./loro.ts')).loro() },
-  automerge: {
+  'automerge (mutable text)': {
     package: '@automerge/automerge',
     load: async () => (await import('./automerge.ts')).automerge(false),
   },
