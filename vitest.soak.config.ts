@@ -4,6 +4,7 @@ import base from './vitest.config.ts';
 /** The tests that have counts, with larger ones; each count can be set from outside. */
 const counts = {
   EMBERLINK_HISTORIES: '30000',
+  EMBERLINK_PRUNED_HISTORIES: '10000',
   EMBERLINK_SIMULATIONS: '50000',
   EMBERLINK_KILLS: '1500',
   EMBERLINK_FUZZ_RUNS: '10000',
@@ -18,6 +19,7 @@ const soak = mergeConfig(
 );
 soak.test.include = [
   'ledger/convergence',
+  'ledger/snapshot',
   'fuzz/decoders',
   'fuzz/folder',
   'fuzz/liar',
