@@ -210,6 +210,7 @@ export class NativeDialect implements Dialect {
       windowBytes: theirs.windowBytes,
       maxFrameBytes: this.#frameBytes,
     });
+    this.#outbox.held(theirs.heads);
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
     if (relation === 'in-sync' || relation === 'they-are-empty') this.#theirParts.due = 0;
     if (relation === 'we-are-empty') this.#theirParts.due = 1;
@@ -382,6 +383,7 @@ export class NativeDialect implements Dialect {
     this.#tellProgress();
     await this.#outbox.send(cids);
     this.#send({ kind: 'done' });
+    this.#outbox.held(this.#ours.heads);
     this.#ourPart = 'sent';
     this.#outbox.whenSentIsStored(() => {
       this.#ourPart = 'stored';
@@ -441,9 +443,9 @@ export class NativeDialect implements Dialect {
 
   /** Runs inside the replica's own write, which a session that fails must not disturb. */
   #onStored(cids: readonly CID[], origin: object | undefined): void {
-    if (origin === this.#host.origin) return;
     try {
-      this.#outbox.push(cids);
+      if (origin === this.#host.origin) this.#outbox.held(cids);
+      else this.#outbox.push(cids);
     } catch (error) {
       this.#host.fail(error);
     }

@@ -1,8 +1,9 @@
 import type { CID } from 'multiformats/cid';
-import type { Block } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
 import { carFrame, carHeader } from '../car/writer.ts';
 import { ConnectionError, ProtocolError, StorageError } from '../errors.ts';
 import type { DialectHost } from './dialect.ts';
+import { HeldBlocks } from './held-blocks.ts';
 import { encodeCarFrame } from './messages.ts';
 import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
@@ -20,6 +21,9 @@ interface FullFrame {
   readonly blockEnd: number;
 }
 
+/** More blocks than this, stored at once, are no live write: they wait behind what waits already. */
+const MAX_LIVE_GROUP = 16;
+
 interface Mark {
   readonly callback: () => void;
 }
@@ -33,13 +37,17 @@ export interface OutboxLimits {
 /**
  * The sending half of a session: one endless CAR, cut into frames, sent as fast as the other side's
  * window and the channel's buffer allow. Blocks go out in the order given; what is stored while the
- * first sync runs waits in a queue behind it.
+ * first sync runs, or a large import, waits in a queue behind it. A live write overtakes both when
+ * the other side has its parents and can apply it at once.
  */
 export class Outbox {
   readonly #host: DialectHost;
   readonly #roots: readonly CID[];
   readonly #onSent: (blockBytes: number) => void;
+  /** What was pushed and is not looked at yet, then what waits for its turn. */
+  readonly #fresh = new Queue<readonly CID[] | Mark>();
   readonly #queue = new Queue<CID | Mark>();
+  readonly #held = new HeldBlocks();
   #queuedBlocks = 0;
   #pushedBlocks = 0;
   readonly #changed = new Signal();
@@ -78,7 +86,8 @@ export class Outbox {
 
   /** True when nothing waits and all that was sent is stored on the other side. */
   get idle(): boolean {
-    return this.#queue.length === 0 && this.#stored === this.#offered;
+    const waiting = this.#fresh.length + this.#queue.length;
+    return waiting === 0 && this.#stored === this.#offered;
   }
 
   open(limits: OutboxLimits): void {
@@ -96,7 +105,7 @@ export class Outbox {
       );
     }
     this.#pushedBlocks += cids.length;
-    for (const cid of cids) this.#queue.push(cid);
+    this.#fresh.push(cids);
     this.#changed.wake();
   }
 
@@ -110,6 +119,7 @@ export class Outbox {
    * their place. To be called while nothing is sent.
    */
   forgetQueue(before: number = this.#pushedBlocks): void {
+    this.#enqueueFresh();
     let place = this.#pushedBlocks - this.#queuedBlocks;
     for (const item of this.#queue.takeAll()) {
       if (isMark(item)) this.#queue.push(item);
@@ -120,7 +130,7 @@ export class Outbox {
 
   /** Calls back once the other side has stored what is sent and queued now. */
   whenStored(callback: () => void): void {
-    this.#queue.push({ callback });
+    this.#fresh.push({ callback });
     this.#changed.wake();
   }
 
@@ -147,10 +157,16 @@ export class Outbox {
     this.#changed.wake();
   }
 
+  /** The other side holds these blocks, or has been sent all that is below them and themselves. */
+  held(cids: Iterable<CID>): void {
+    this.#held.add(cids);
+  }
+
   /** Sends blocks, and returns when their last byte is sent. */
   async send(slicesOfCids: AsyncIterable<readonly CID[]>): Promise<void> {
     for await (const slice of slicesOfCids) {
       for (const cid of slice) {
+        if (this.#fresh.length > 0) await this.#overtake();
         // Without an await per block where none is needed.
         const pending = this.#sendBlock(cid);
         if (pending !== undefined) await pending;
@@ -163,6 +179,8 @@ export class Outbox {
   async live(): Promise<void> {
     for (;;) {
       if (this.#stopped || this.#interrupted) break;
+      if (this.#queue.length === 0) this.#enqueueFresh(1);
+      else if (this.#fresh.length > 0) await this.#overtake();
       const item = this.#queue.shift();
       if (item === undefined) {
         if (this.#partsLength > 0 && this.#turn !== undefined) {
@@ -170,16 +188,49 @@ export class Outbox {
           continue;
         }
         await this.#flush();
-        if (this.#queue.length === 0) await this.#changed.wait();
+        if (this.#fresh.length === 0) await this.#changed.wait();
       } else if (isMark(item)) {
         this.whenSentIsStored(item.callback);
       } else {
         this.#queuedBlocks--;
         const pending = this.#sendBlock(item);
+        this.#held.add([item]);
         if (pending !== undefined) await pending;
       }
     }
     this.#interrupted = false;
+  }
+
+  /** Puts the first `count` of what was pushed behind what waits. */
+  #enqueueFresh(count = this.#fresh.length): void {
+    for (let left = count; left > 0; left--) {
+      const item = this.#fresh.shift();
+      if (item === undefined) return;
+      if (isMark(item)) this.#queue.push(item);
+      else for (const cid of item) this.#queue.push(cid);
+    }
+  }
+
+  /** Sends of what was pushed the live writes that need nothing of what waits; the rest waits too. */
+  async #overtake(): Promise<void> {
+    let overtakes = false;
+    for (let item = this.#fresh.shift(); item !== undefined; item = this.#fresh.shift()) {
+      if (isMark(item)) this.#queue.push(item);
+      else if (item.length > MAX_LIVE_GROUP) for (const cid of item) this.#queue.push(cid);
+      else {
+        for (const cid of item) {
+          const block = await this.#load(cid);
+          const parents = this.#host.replica.parentsOf(block) ?? [];
+          if (parents.every((parent) => this.#held.has(parent))) {
+            this.#queuedBlocks--;
+            this.#held.add([cid]);
+            overtakes = true;
+            await this.#pack(block);
+          } else this.#queue.push(cid);
+        }
+      }
+    }
+    if (overtakes) await this.#flush();
   }
 
   /** Makes `live` return, or the next call of it. */
@@ -203,21 +254,24 @@ export class Outbox {
   // --- blocks into frames ---
 
   #sendBlock(cid: CID): Promise<void> | undefined {
-    const bytes = this.#host.replica.getBlock(cid);
-    if (bytes instanceof Promise) {
-      return bytes.then((loaded) => this.#pack(cid, loaded));
-    }
-    return this.#pack(cid, bytes);
+    const block = this.#load(cid);
+    return block instanceof Promise
+      ? block.then((loaded) => this.#pack(loaded))
+      : this.#pack(block);
   }
 
-  #pack(cid: CID, bytes: Uint8Array | undefined): Promise<void> | undefined {
-    if (bytes === undefined)
-      throw new StorageError('missing-block', `missing block: ${cid.toString()}`);
+  #load(cid: CID): MaybePromise<Block> {
+    const bytes = this.#host.replica.getBlock(cid);
+    return bytes instanceof Promise
+      ? bytes.then((loaded) => blockOf(cid, loaded))
+      : blockOf(cid, bytes);
+  }
+
+  #pack(block: Block): Promise<void> | undefined {
     if (this.#offered === 0) this.#add(carHeader(this.#roots));
-    const block: Block = { cid, bytes };
     for (const part of carFrame(block)) this.#add(part);
     this.#blockEnd = this.#offered;
-    this.#onSent(bytes.length);
+    this.#onSent(block.bytes.length);
     return this.#full.length > 0 ? this.#sendFull() : undefined;
   }
 
@@ -278,6 +332,11 @@ export class Outbox {
   }
 }
 
-function isMark(item: CID | Mark): item is Mark {
+function blockOf(cid: CID, bytes: Uint8Array | undefined): Block {
+  if (bytes === undefined) throw new StorageError('missing-block', `missing block: ${cid}`);
+  return { cid, bytes };
+}
+
+function isMark(item: CID | readonly CID[] | Mark): item is Mark {
   return 'callback' in item;
 }
