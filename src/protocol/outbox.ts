@@ -3,6 +3,7 @@ import type { Block, MaybePromise } from '../blocks.ts';
 import { carFrame, carHeader } from '../car/writer.ts';
 import { ConnectionError, ProtocolError, StorageError } from '../errors.ts';
 import type { DialectHost } from './dialect.ts';
+import type { CidSet } from './diff/list.ts';
 import { HeldBlocks } from './held-blocks.ts';
 import { encodeCarFrame } from './messages.ts';
 import { Pace } from './pace.ts';
@@ -73,6 +74,8 @@ export class Outbox {
   #marks: { readonly at: number; readonly callback: () => void }[] = [];
   #stopped = false;
   #interrupted = false;
+  #holds = false;
+  #only: CidSet | undefined;
 
   constructor(host: DialectHost, roots: readonly CID[], onSent: (blockBytes: number) => void) {
     this.#host = host;
@@ -162,17 +165,42 @@ export class Outbox {
     this.#held.add(cids);
   }
 
-  /** Sends blocks, and returns when their last byte is sent. */
+  /** Sends blocks, and returns when their last byte is sent. `hold` stops it between two of them. */
   async send(slicesOfCids: AsyncIterable<readonly CID[]>): Promise<void> {
     for await (const slice of slicesOfCids) {
       for (const cid of slice) {
         if (this.#fresh.length > 0) await this.#overtake();
+        if (this.#holds) await this.#untilGo();
+        if (this.#only?.has(cid) === false) continue;
         // Without an await per block where none is needed.
         const pending = this.#sendBlock(cid);
         if (pending !== undefined) await pending;
       }
     }
+    this.#only = undefined;
     await this.#flush();
+  }
+
+  /** Stops `send` until `goOn`; live writes still overtake. */
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** Lets `send` go on, of its blocks with these only. */
+  goOn(only: CidSet | undefined): void {
+    this.#holds = false;
+    this.#only = only;
+    this.#changed.wake();
+  }
+
+  async #untilGo(): Promise<void> {
+    // What the other side can read to its end need not wait for the rest.
+    await this.#flush();
+    while (this.#holds) {
+      if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
+      await this.#changed.wait();
+      if (this.#fresh.length > 0) await this.#overtake();
+    }
   }
 
   /** Sends what is queued and what comes, block by block, until `stop` or `interrupt`. */

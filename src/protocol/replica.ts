@@ -31,7 +31,8 @@ export interface Replica {
    */
   receive(blocks: readonly Block[], origin?: object): MaybePromise<void>;
   /**
-   * Calls the listener with the CIDs of each group of blocks stored from now on, parents first.
+   * Calls the listener with the CIDs of each group of blocks stored from now on, parents first. A
+   * commit is in the same group as the new blocks beside its parents that it links to.
    * Returns the function that ends this.
    */
   watch(listener: (cids: readonly CID[], origin?: object) => void): () => void;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
 import { decodeMessage, type Message } from '../../src/protocol/messages.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
-import { addTo, commitOf, copyOf, filled, join, type Joined } from './wire.ts';
+import { commitOf, copyOf, filled, join, type Joined } from './wire.ts';
 
 /** Two with a common past; Alice has a branch of 6 MB more that Bob is about to get. */
 function bulky(): [TinyReplica, TinyReplica] {
