@@ -72,6 +72,8 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   },
   more: { kind: 'more', end: 1 },
   want: { kind: 'want', keys: new Uint8Array(0), last: true },
+  hold: { kind: 'hold' },
+  go: { kind: 'go', cids: [] },
   context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
 };
 
@@ -125,6 +127,9 @@ const limits: Record<string, number> = {
   KEPT_SYMBOLS,
   LIST_BELOW_BLOCKS,
   KEY_BYTES,
+  MAX_LIVE_GROUP: inSource('protocol/outbox.ts', 'MAX_LIVE_GROUP'),
+  BULK_BLOCKS: inSource('protocol/incoming.ts', 'BULK_BLOCKS'),
+  STALL_MS: inSource('protocol/incoming.ts', 'STALL_MS'),
   MAX_QUEUED_BLOCKS,
   MAX_CONTEXT_BYTES,
   MAX_ABORT_TEXT,

@@ -4,7 +4,7 @@ import { StorageError } from '../errors.ts';
 import type { Log, LogPosition } from '../storage/log.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { Documents } from './documents.ts';
-import { encodeRoot } from './snapshot.ts';
+import { encodeRoot, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from './snapshot.ts';
 
 export interface CompactReport {
   /** What the log took before and after, in bytes. */
@@ -55,6 +55,13 @@ export class Compaction {
   /** True when a newcomer is better off with a snapshot than with all commits. */
   get snapshotPays(): boolean {
     return this.#bytes > PAYS_BYTES && this.#owner.documents().hasOutgrown(PAYS_WRITINGS);
+  }
+
+  /** How large a snapshot is, about. */
+  get snapshotSize(): { blocks: number; bytes: number } {
+    const documents = this.#owner.documents();
+    const bytes = Math.ceil((this.#bytes / (documents.writings + 1)) * documents.states.size);
+    return { blocks: 1 + Math.ceil(bytes / (PAGE_MIN_BYTES + PAGE_MEAN_BYTES)), bytes };
   }
 
   /** True when the log has outgrown the documents several times over. */

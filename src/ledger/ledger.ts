@@ -191,6 +191,7 @@ export class Ledger {
       receive: (blocks, origin) => this.#receive(blocks, origin),
       keepsHistory: this.#options.history === 'full',
       snapshotPays: () => this.#compaction.snapshotPays,
+      snapshotSize: () => this.#compaction.snapshotSize,
       snapshot: () => this.#compaction.snapshot()(),
     });
   }

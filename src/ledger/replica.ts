@@ -6,6 +6,7 @@ import type { CommitStore } from './commit-store.ts';
 import type { CommitTable } from './commit-table.ts';
 import { commitDigest, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
+import { isSnapshotPage, isSnapshotRoot } from './snapshot.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -14,6 +15,7 @@ interface Owner {
   receive(blocks: readonly Block[], origin?: object): Promise<void>;
   readonly keepsHistory: boolean;
   snapshotPays(): boolean;
+  snapshotSize(): { blocks: number; bytes: number };
   snapshot(): AsyncGenerator<Block>;
 }
 
@@ -129,8 +131,10 @@ export class LedgerReplica {
 
   /** @throws BlockError `malformed-commit` */
   parentsOf(block: Block): CID[] | undefined {
-    if (commitDigest(block.cid) === undefined) return undefined;
-    return readCommit(block.bytes).parents.map((digest) => cidOfDigest(digest));
+    const { cid, bytes } = block;
+    if (commitDigest(cid) === undefined) return undefined;
+    if (isSnapshotPage(bytes) || isSnapshotRoot(bytes)) return undefined;
+    return readCommit(bytes).parents.map((digest) => cidOfDigest(digest));
   }
 
   /** The watchers of now; empty costs nothing. */
@@ -182,6 +186,10 @@ class LedgerHistory {
 
   get snapshotPays(): boolean {
     return this.#owner.snapshotPays();
+  }
+
+  get snapshotSize(): { blocks: number; bytes: number } {
+    return this.#owner.snapshotSize();
   }
 
   hasMerged(commits: readonly CID[]): boolean {

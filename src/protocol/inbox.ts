@@ -4,6 +4,7 @@ import { CarReader } from '../car/reader.ts';
 import { ProtocolError } from '../errors.ts';
 import { Queue, Signal } from './queue.ts';
 import type { Replica } from './replica.ts';
+import { turns } from './turn.ts';
 
 /** Verified blocks are handed to the replica when they amount to this many bytes. */
 const BATCH_BYTES = 256 * 1024;
@@ -77,6 +78,7 @@ export class Inbox {
 
   /** Works until `end` or `stop`; rejects with what is wrong with the bytes or with the replica. */
   async run(): Promise<void> {
+    let turn = turns();
     while (!this.#stopped) {
       const item = this.#queue.shift();
       if (item === undefined || typeof item === 'string') {
@@ -85,11 +87,16 @@ export class Inbox {
         if (item !== undefined) this.#hooks.reached(item);
         else if (this.#queue.length > 0) continue;
         else if (this.#ending) return;
-        else await this.#work.wait();
+        else {
+          await this.#work.wait();
+          turn = turns();
+        }
       } else {
         await this.#parse(item);
         if (this.#batchBytes >= BATCH_BYTES) await this.#store();
         if (this.#stored - this.#acknowledged >= ACKNOWLEDGE_BYTES) this.#acknowledge();
+        // Bulk must not keep live writes waiting, neither our own nor those of other sessions.
+        await turn();
       }
     }
   }

@@ -99,7 +99,11 @@ export type Message =
   /** These symbols are not enough: send those before `end`. */
   | { readonly kind: 'more'; readonly end: number }
   /** A part of the keys of what I lack of yours, one after the other. */
-  | { readonly kind: 'want'; readonly keys: Uint8Array; readonly last: boolean };
+  | { readonly kind: 'want'; readonly keys: Uint8Array; readonly last: boolean }
+  /** Somebody else streams to me: go on with your part when I say so. Live writes are welcome. */
+  | { readonly kind: 'hold' }
+  /** Go on, with what is not at or below these blocks. */
+  | { readonly kind: 'go'; readonly cids: readonly CID[] };
 
 /** What is said to find out the difference. */
 export type DiffMessage = Extract<Message, { kind: 'have' | 'symbols' | 'more' | 'want' }>;
@@ -117,7 +121,9 @@ const TAG_BYE = 10;
 const TAG_SYMBOLS = 11;
 const TAG_MORE = 12;
 const TAG_WANT = 13;
-const TAG_CONTEXT = 14;
+const TAG_HOLD = 14;
+const TAG_GO = 15;
+const TAG_CONTEXT = 16;
 
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -164,6 +170,12 @@ export function encodeMessage(message: Message): Uint8Array {
       return frameOf(TAG_MORE, [message.end]);
     case 'want':
       return frameOf(TAG_WANT, [message.keys, message.last]);
+    case 'hold':
+      return Uint8Array.of(TAG_HOLD);
+    case 'go': {
+      const cids = packCids(message.cids);
+      return frameOf(TAG_GO, [cids.digests, cids.others]);
+    }
   }
 }
 
@@ -225,6 +237,12 @@ export function decodeMessage(frame: Uint8Array): Message {
       const [keys, last] = exactly(2, fieldsOf(payload));
       return { kind: 'want', keys: bytesOf(keys, KEY_BYTES), last: flag(last) };
     }
+    case TAG_HOLD:
+      return bare('hold', payload);
+    case TAG_GO: {
+      const [digests, others] = exactly(2, fieldsOf(payload));
+      return { kind: 'go', cids: headsOf('go', digests, others) };
+    }
     default:
       throw malformed(frame.length === 0 ? 'an empty frame' : `unknown tag ${frame[0]}`);
   }
@@ -268,10 +286,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
   }
   const [, digests, others, truncated, blockCount, windowBytes, maxFrameBytes, replicaId, kind] =
     exactly(9, fields);
-  const heads = parseCidList(digests, others);
-  if (countOf(heads) > MAX_HELLO_HEADS) {
-    throw new ProtocolError('limit-exceeded', `hello: more than ${MAX_HELLO_HEADS} heads`);
-  }
+  const heads = headsOf('hello', digests, others);
   if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
     throw malformed('hello: its replica id is no short byte string');
   }
@@ -280,7 +295,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
   const hello: Hello = {
     kind: 'hello',
     version,
-    heads: unpackCids(heads),
+    heads,
     headsTruncated: flag(truncated),
     blockCount: count(blockCount),
     windowBytes: count(windowBytes),
@@ -295,6 +310,14 @@ function decodeHello(fields: readonly unknown[]): Hello {
     );
   }
   return hello;
+}
+
+function headsOf(kind: string, digests: unknown, others: unknown): CID[] {
+  const heads = parseCidList(digests, others);
+  if (countOf(heads) > MAX_HELLO_HEADS) {
+    throw new ProtocolError('limit-exceeded', `${kind}: more than ${MAX_HELLO_HEADS} heads`);
+  }
+  return unpackCids(heads);
 }
 
 function fieldsOf(payload: Uint8Array): unknown[] {
@@ -317,7 +340,10 @@ function exactly(length: number, fields: readonly unknown[]): readonly unknown[]
   return fields;
 }
 
-function bare<K extends 'known' | 'done' | 'bye'>(kind: K, payload: Uint8Array): { kind: K } {
+function bare<K extends 'known' | 'done' | 'bye' | 'hold'>(
+  kind: K,
+  payload: Uint8Array,
+): { kind: K } {
   if (payload.length > 0) throw malformed(`${kind}: bytes after its tag`);
   return { kind };
 }

@@ -6,6 +6,8 @@ import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
 import { ContextExchange, contextParts } from './diff/context-exchange.ts';
 import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
 import { type Lacks, listedCids } from './diff/list-exchange.ts';
+import { CidSet } from './diff/list.ts';
+import { Incoming, type IncomingPart } from './incoming.ts';
 import { Inbox, type Milestone } from './inbox.ts';
 import {
   ABORT_REASONS,
@@ -57,6 +59,8 @@ export class NativeDialect implements Dialect {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #context = new ContextExchange();
+  readonly #incoming: Incoming;
+  readonly #part: IncomingPart;
   readonly #unwatch: () => void;
   #receiving: Promise<void> | undefined;
 
@@ -73,6 +77,13 @@ export class NativeDialect implements Dialect {
   #theirBye: 'none' | 'said' | 'reached' = 'none';
   #live = false;
   #stopped = false;
+  /** How often we said `expect`, how often they said `hold` to it, and whether `go` is still to come. */
+  #expectsSaid = 0;
+  #holdsHeard = 0;
+  #isHeld = false;
+  /** What came from others since we said `hold` to a part, until that is complete: most of it is in it. */
+  #withheld: CID[] | undefined;
+  readonly #lateMarks: (() => void)[] = [];
 
   readonly #sent = { blocks: 0, bytes: 0 };
   readonly #received = { blocks: 0, bytes: 0 };
@@ -85,6 +96,16 @@ export class NativeDialect implements Dialect {
     this.#host = host;
     this.#windowBytes = windowBytes;
     this.#unwatch = replica.watch((cids, from) => this.#onStored(cids, from));
+    this.#incoming = Incoming.of(replica);
+    this.#part = {
+      hold: () => {
+        this.#withheld ??= [];
+        this.#send({ kind: 'hold' });
+      },
+      go: () => {
+        this.#sayGo().catch((error: unknown) => this.#host.fail(error));
+      },
+    };
     this.#ours = this.#hello();
     this.#outbox = new Outbox(host, this.#ours.heads, (bytes) => this.#onSent(bytes));
     this.#inbox = new Inbox(replica, origin, windowBytes, {
@@ -114,7 +135,8 @@ export class NativeDialect implements Dialect {
   }
 
   whenStored(callback: () => void): void {
-    this.#outbox.whenStored(callback);
+    if (this.#withheld === undefined) this.#outbox.whenStored(callback);
+    else this.#lateMarks.push(callback);
   }
 
   async finish(): Promise<void> {
@@ -122,7 +144,10 @@ export class NativeDialect implements Dialect {
     // A peer that leaves does not wait for the rest of a first sync; it will ask for it next time.
     const cutShort = this.#theirBye !== 'none' && this.#ourPart === 'pending';
     if (cutShort) this.#outbox.stop();
-    else await new Promise<void>((resolve) => this.#outbox.whenStored(resolve));
+    else {
+      if (this.#withheld !== undefined) await this.#handOn();
+      await new Promise<void>((resolve) => this.#outbox.whenStored(resolve));
+    }
     if (this.#stopped) return;
     this.#byeSaid = true;
     this.#send({ kind: 'bye' });
@@ -145,6 +170,7 @@ export class NativeDialect implements Dialect {
   stop(): void {
     this.#stopped = true;
     this.#unwatch();
+    this.#incoming.end(this.#part);
     this.#outbox.stop();
     this.#inbox.stop();
     this.#changed.wake();
@@ -192,6 +218,7 @@ export class NativeDialect implements Dialect {
         }
         parts.begun++;
         this.#toReceive = { blocks: message.blocks, bytes: message.bytes };
+        this.#incoming.begin(this.#part, message.blocks);
         return this.#tellProgress();
       }
       case 'car':
@@ -202,6 +229,16 @@ export class NativeDialect implements Dialect {
         return this.#inbox.mark('done');
       case 'stored':
         return this.#outbox.stored(message.bytes);
+      case 'hold':
+        if (this.#isHeld || this.#holdsHeard === this.#expectsSaid) throw unexpected(message);
+        this.#holdsHeard++;
+        this.#isHeld = true;
+        return this.#outbox.hold();
+      case 'go':
+        if (!this.#isHeld) throw unexpected(message);
+        this.#isHeld = false;
+        this.#goOn(message.cids).catch((error: unknown) => this.#host.fail(error));
+        return;
       case 'bye':
         this.#theirBye = 'said';
         return this.#inbox.mark('bye');
@@ -220,6 +257,7 @@ export class NativeDialect implements Dialect {
       windowBytes: theirs.windowBytes,
       maxFrameBytes: this.#frameBytes,
     });
+    this.#outbox.held(theirs.heads);
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
     if (relation === 'in-sync' || relation === 'they-are-empty') this.#theirParts.due = 0;
     if (relation === 'we-are-empty') this.#theirParts.due = 1;
@@ -233,6 +271,10 @@ export class NativeDialect implements Dialect {
   #onReached(milestone: Milestone): void {
     if (milestone === 'done') {
       this.#theirParts.stored++;
+      this.#incoming.end(this.#part);
+      if (this.#withheld !== undefined) {
+        this.#handOn().catch((error: unknown) => this.#host.fail(error));
+      }
       this.#check().catch((error: unknown) => this.#host.fail(error));
     } else {
       this.#theirBye = 'reached';
@@ -421,7 +463,7 @@ export class NativeDialect implements Dialect {
   }
 
   async #streamSnapshot(): Promise<void> {
-    this.#send({ kind: 'expect', blocks: 0, bytes: 0 });
+    this.#begin(this.#host.replica.history!.snapshotSize);
     await this.#outbox.sendSnapshot();
     this.#finishPart();
   }
@@ -441,15 +483,21 @@ export class NativeDialect implements Dialect {
   }
 
   async #stream(cids: Slices, amount: Amount): Promise<void> {
-    this.#toSend = amount;
-    this.#send({ kind: 'expect', ...amount });
-    this.#tellProgress();
+    this.#begin(amount);
     await this.#outbox.send(cids);
     this.#finishPart();
   }
 
+  #begin(amount: Amount): void {
+    this.#toSend = amount;
+    this.#expectsSaid++;
+    this.#send({ kind: 'expect', blocks: amount.blocks, bytes: amount.bytes });
+    this.#tellProgress();
+  }
+
   #finishPart(): void {
     this.#send({ kind: 'done' });
+    this.#outbox.held(this.#ours.heads);
     this.#ourPart = 'sent';
     this.#outbox.whenSentIsStored(() => {
       this.#ourPart = 'stored';
@@ -470,10 +518,7 @@ export class NativeDialect implements Dialect {
 
   #hello(): Hello {
     const { channel, replica } = this.#host;
-    const heads = replica.clock.slice(
-      0,
-      Math.min(MAX_HELLO_HEADS, listedCids(channel.maxFrameBytes)),
-    );
+    const heads = this.#someHeads();
     return {
       kind: 'hello',
       version: PROTOCOL_VERSION,
@@ -485,6 +530,12 @@ export class NativeDialect implements Dialect {
       replicaId: replica.id ?? new Uint8Array(),
       history: historyKind(replica),
     };
+  }
+
+  /** As many of our heads as a hello takes. */
+  #someHeads(): readonly CID[] {
+    const most = Math.min(MAX_HELLO_HEADS, listedCids(this.#frameBytes));
+    return this.#host.replica.clock.slice(0, most);
   }
 
   /** The largest frame that both sides take. */
@@ -510,7 +561,37 @@ export class NativeDialect implements Dialect {
 
   /** Runs inside the replica's own write, which a session that fails must not disturb. */
   #onStored(cids: readonly CID[], origin: object | undefined): void {
-    if (origin === this.#host.origin) return;
+    if (origin === this.#host.origin) this.#outbox.held(cids);
+    else if (this.#withheld === undefined || origin === undefined) this.#push(cids);
+    else this.#withheld.push(...cids);
+  }
+
+  async #sayGo(): Promise<void> {
+    if (this.#stopped) return;
+    const cids = await locate(this.#host.replica, this.#someHeads());
+    this.#send({ kind: 'go', cids });
+  }
+
+  /** Goes on with what the other side lacks now, as far as that can be found out from some of its commits. */
+  async #goOn(cids: readonly CID[]): Promise<void> {
+    const { replica } = this.#host;
+    const known: CID[] = [];
+    for (const cid of cids) if (await isCommit(replica, cid)) known.push(cid);
+    this.#outbox.goOn(known.length > 0 ? await setSince(replica, known) : undefined);
+  }
+
+  /** Hands on what came from others meanwhile and the other side did not have when it said hello. */
+  async #handOn(): Promise<void> {
+    const asked = this.#withheld?.length ?? 0;
+    const lacking = await setSince(this.#host.replica, this.#theirs!.heads);
+    const cids = this.#withheld ?? [];
+    this.#withheld = undefined;
+    // Nothing was found out about what came meanwhile.
+    this.#push(cids.filter((cid, at) => at >= asked || (lacking?.has(cid) ?? true)));
+    for (const callback of this.#lateMarks.splice(0)) this.#outbox.whenStored(callback);
+  }
+
+  #push(cids: readonly CID[]): void {
     try {
       this.#outbox.push(cids);
     } catch (error) {
@@ -525,6 +606,7 @@ export class NativeDialect implements Dialect {
   }
 
   #onReceived(blocks: number, bytes: number): void {
+    this.#incoming.progress(this.#part);
     this.#received.blocks += blocks;
     this.#received.bytes += bytes;
     this.#tellProgress(PROGRESS_INTERVAL_MS);
@@ -579,6 +661,39 @@ async function holds(replica: Replica, heads: readonly CID[]): Promise<boolean> 
 }
 
 type Slices = AsyncIterable<readonly CID[]>;
+
+/**
+ * Heads, and commits ever further back in the order in which they came, twice as far each time:
+ * whoever has only an older part of what is here finds something in it.
+ */
+async function locate(replica: Replica, heads: readonly CID[]): Promise<CID[]> {
+  const located = heads.slice(0, MAX_HELLO_HEADS / 2);
+  let left = replica.blockCount;
+  let due = false;
+  for await (const slice of slices(replica.cids(), left)) {
+    for (const cid of slice) {
+      due = Number.isInteger(Math.log2(left--)) || due;
+      if (!due || !(await isCommit(replica, cid))) continue;
+      located.push(cid);
+      due = false;
+    }
+  }
+  return located;
+}
+
+async function isCommit(replica: Replica, cid: CID): Promise<boolean> {
+  const bytes = await replica.getBlock(cid);
+  return bytes !== undefined && replica.parentsOf({ cid, bytes }) !== undefined;
+}
+
+/** What a side lacks that has these heads and all below them, if that can be told. */
+async function setSince(replica: Replica, heads: readonly CID[]): Promise<CidSet | undefined> {
+  const since = await replica.blocksSince?.(heads);
+  if (since === undefined) return undefined;
+  const set = new CidSet();
+  for await (const slice of slices(since)) for (const cid of slice) set.add(cid);
+  return set;
+}
 
 async function* lacking(cids: CidSource, count: number, lacks: Lacks): Slices {
   for await (const slice of slices(cids, count)) yield slice.filter(lacks);

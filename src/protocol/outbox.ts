@@ -1,8 +1,10 @@
 import type { CID } from 'multiformats/cid';
-import type { Block } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
 import { carFrame, carHeader } from '../car/writer.ts';
 import { ConnectionError, ProtocolError, StorageError } from '../errors.ts';
 import type { DialectHost } from './dialect.ts';
+import type { CidSet } from './diff/list.ts';
+import { HeldBlocks } from './held-blocks.ts';
 import { encodeCarFrame } from './messages.ts';
 import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
@@ -20,6 +22,9 @@ interface FullFrame {
   readonly blockEnd: number;
 }
 
+/** More blocks than this, stored at once, are no live write: they wait behind what waits already. */
+const MAX_LIVE_GROUP = 16;
+
 interface Mark {
   readonly callback: () => void;
 }
@@ -33,13 +38,17 @@ export interface OutboxLimits {
 /**
  * The sending half of a session: one endless CAR, cut into frames, sent as fast as the other side's
  * window and the channel's buffer allow. Blocks go out in the order given; what is stored while the
- * first sync runs waits in a queue behind it.
+ * first sync runs, or a large import, waits in a queue behind it. A live write overtakes both when
+ * the other side has its parents and can apply it at once.
  */
 export class Outbox {
   readonly #host: DialectHost;
   readonly #roots: readonly CID[];
   readonly #onSent: (blockBytes: number) => void;
+  /** What was pushed and is not looked at yet, then what waits for its turn. */
+  readonly #fresh = new Queue<readonly CID[] | Mark>();
   readonly #queue = new Queue<CID | Mark>();
+  readonly #held = new HeldBlocks();
   #queuedBlocks = 0;
   #pushedBlocks = 0;
   readonly #changed = new Signal();
@@ -67,6 +76,8 @@ export class Outbox {
   #interrupted = false;
   /** How many snapshots were sent. */
   #snapshots = 0;
+  #holds = false;
+  #only: CidSet | undefined;
 
   constructor(host: DialectHost, roots: readonly CID[], onSent: (blockBytes: number) => void) {
     this.#host = host;
@@ -80,7 +91,8 @@ export class Outbox {
 
   /** True when nothing waits and all that was sent is stored on the other side. */
   get idle(): boolean {
-    return this.#queue.length === 0 && this.#stored === this.#offered;
+    const waiting = this.#fresh.length + this.#queue.length;
+    return waiting === 0 && this.#stored === this.#offered;
   }
 
   open(limits: OutboxLimits): void {
@@ -98,7 +110,7 @@ export class Outbox {
       );
     }
     this.#pushedBlocks += cids.length;
-    for (const cid of cids) this.#queue.push(cid);
+    this.#fresh.push(cids);
     this.#changed.wake();
   }
 
@@ -112,6 +124,7 @@ export class Outbox {
    * their place. To be called while nothing is sent.
    */
   forgetQueue(before: number = this.#pushedBlocks): void {
+    this.#enqueueFresh();
     let place = this.#pushedBlocks - this.#queuedBlocks;
     for (const item of this.#queue.takeAll()) {
       if (isMark(item)) this.#queue.push(item);
@@ -122,7 +135,7 @@ export class Outbox {
 
   /** Calls back once the other side has stored what is sent and queued now. */
   whenStored(callback: () => void): void {
-    this.#queue.push({ callback });
+    this.#fresh.push({ callback });
     this.#changed.wake();
   }
 
@@ -149,11 +162,19 @@ export class Outbox {
     this.#changed.wake();
   }
 
-  /** Sends blocks, and returns when their last byte is sent. */
+  /** The other side holds these blocks, or has been sent all that is below them and themselves. */
+  held(cids: Iterable<CID>): void {
+    this.#held.add(cids);
+  }
+
+  /** Sends blocks, and returns when their last byte is sent. `hold` stops it between two of them. */
   async send(slicesOfCids: AsyncIterable<readonly CID[]>): Promise<void> {
     const snapshots = this.#snapshots;
     for await (const slice of slicesOfCids) {
       for (const cid of slice) {
+        if (this.#fresh.length > 0) await this.#overtake();
+        if (this.#holds) await this.#untilGo();
+        if (this.#only?.has(cid) === false) continue;
         // What the replica has dropped meanwhile is in a snapshot that was sent meanwhile.
         if (this.#snapshots > snapshots && (await this.#host.replica.has(cid)) === false) continue;
         // Without an await per block where none is needed.
@@ -161,6 +182,7 @@ export class Outbox {
         if (pending !== undefined) await pending;
       }
     }
+    this.#only = undefined;
     await this.#flush();
   }
 
@@ -170,10 +192,34 @@ export class Outbox {
     await this.#flush();
   }
 
+  /** Stops `send` until `goOn`; live writes still overtake. */
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** Lets `send` go on, of its blocks with these only. */
+  goOn(only: CidSet | undefined): void {
+    this.#holds = false;
+    this.#only = only;
+    this.#changed.wake();
+  }
+
+  async #untilGo(): Promise<void> {
+    // What the other side can read to its end need not wait for the rest.
+    await this.#flush();
+    while (this.#holds) {
+      if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
+      await this.#changed.wait();
+      if (this.#fresh.length > 0) await this.#overtake();
+    }
+  }
+
   /** Sends what is queued and what comes, block by block, until `stop` or `interrupt`. */
   async live(): Promise<void> {
     for (;;) {
       if (this.#stopped || this.#interrupted) break;
+      if (this.#queue.length === 0) this.#enqueueFresh(1);
+      else if (this.#fresh.length > 0) await this.#overtake();
       const item = this.#queue.shift();
       if (item === undefined) {
         if (this.#partsLength > 0 && this.#turn !== undefined) {
@@ -181,16 +227,54 @@ export class Outbox {
           continue;
         }
         await this.#flush();
-        if (this.#queue.length === 0) await this.#changed.wait();
+        if (this.#fresh.length === 0) await this.#changed.wait();
       } else if (isMark(item)) {
         this.whenSentIsStored(item.callback);
       } else {
         this.#queuedBlocks--;
         const pending = this.#sendBlock(item);
+        this.#held.add([item]);
         if (pending !== undefined) await pending;
       }
     }
     this.#interrupted = false;
+  }
+
+  /** Puts the first `count` of what was pushed behind what waits. */
+  #enqueueFresh(count = this.#fresh.length): void {
+    for (let left = count; left > 0; left--) {
+      const item = this.#fresh.shift();
+      if (item === undefined) return;
+      if (isMark(item)) this.#queue.push(item);
+      else for (const cid of item) this.#queue.push(cid);
+    }
+  }
+
+  /** Sends of what was pushed the live writes that need nothing of what waits; the rest waits too. */
+  async #overtake(): Promise<void> {
+    let overtakes = false;
+    for (let item = this.#fresh.shift(); item !== undefined; item = this.#fresh.shift()) {
+      if (isMark(item)) this.#queue.push(item);
+      else if (item.length > MAX_LIVE_GROUP) for (const cid of item) this.#queue.push(cid);
+      else {
+        for (const cid of item) {
+          const block = await this.#load(cid);
+          if (block !== undefined && this.#canApply(block)) {
+            this.#queuedBlocks--;
+            this.#held.add([cid]);
+            overtakes = true;
+            await this.#pack(block);
+          } else this.#queue.push(cid);
+        }
+      }
+    }
+    if (overtakes) await this.#flush();
+  }
+
+  /** True when the other side has all that the block needs. */
+  #canApply(block: Block): boolean {
+    const parents = this.#host.replica.parentsOf(block) ?? [];
+    return parents.every((parent) => this.#held.has(parent));
   }
 
   /** Makes `live` return, or the next call of it. */
@@ -214,24 +298,32 @@ export class Outbox {
   // --- blocks into frames ---
 
   #sendBlock(cid: CID): Promise<void> | undefined {
-    const bytes = this.#host.replica.getBlock(cid);
-    if (bytes instanceof Promise) {
-      return bytes.then((loaded) => this.#pack(cid, loaded));
-    }
-    return this.#pack(cid, bytes);
+    const block = this.#load(cid);
+    return block instanceof Promise
+      ? block.then((loaded) => this.#pack(loaded))
+      : this.#pack(block);
   }
 
-  #pack(cid: CID, bytes: Uint8Array | undefined): Promise<void> | undefined {
-    if (bytes === undefined) {
-      // Old commits may give way to a snapshot while they wait for a slow peer.
-      if (this.#host.replica.history?.isPruned === true) return this.#packSnapshot();
-      throw new StorageError('missing-block', `missing block: ${cid.toString()}`);
-    }
+  /** Undefined for a block that gave way to a snapshot while it waited for a slow peer. */
+  #load(cid: CID): MaybePromise<Block | undefined> {
+    const bytes = this.#host.replica.getBlock(cid);
+    return bytes instanceof Promise
+      ? bytes.then((loaded) => this.#blockOf(cid, loaded))
+      : this.#blockOf(cid, bytes);
+  }
+
+  #blockOf(cid: CID, bytes: Uint8Array | undefined): Block | undefined {
+    if (bytes !== undefined) return { cid, bytes };
+    if (this.#host.replica.history?.isPruned === true) return undefined;
+    throw new StorageError('missing-block', `missing block: ${cid}`);
+  }
+
+  #pack(block: Block | undefined): Promise<void> | undefined {
+    if (block === undefined) return this.#packSnapshot();
     if (this.#offered === 0) this.#add(carHeader(this.#roots));
-    const block: Block = { cid, bytes };
     for (const part of carFrame(block)) this.#add(part);
     this.#blockEnd = this.#offered;
-    this.#onSent(bytes.length);
+    this.#onSent(block.bytes.length);
     return this.#full.length > 0 ? this.#sendFull() : undefined;
   }
 
@@ -239,7 +331,13 @@ export class Outbox {
     this.forgetQueue();
     this.#snapshots++;
     const { history } = this.#host.replica;
-    for await (const { cid, bytes } of history!.snapshot()) await this.#pack(cid, bytes);
+    for await (const block of history!.snapshot()) {
+      if (this.#holds) await this.#untilGo();
+      // Somebody else has brought them all of it meanwhile.
+      if (this.#only?.size === 0) break;
+      await this.#pack(block);
+    }
+    this.#only = undefined;
   }
 
   #add(part: Uint8Array): void {
@@ -299,6 +397,6 @@ export class Outbox {
   }
 }
 
-function isMark(item: CID | Mark): item is Mark {
+function isMark(item: CID | readonly CID[] | Mark): item is Mark {
   return 'callback' in item;
 }

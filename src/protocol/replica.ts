@@ -31,7 +31,8 @@ export interface Replica {
    */
   receive(blocks: readonly Block[], origin?: object): MaybePromise<void>;
   /**
-   * Calls the listener with the CIDs of each group of blocks stored from now on, parents first.
+   * Calls the listener with the CIDs of each group of blocks stored from now on, parents first. A
+   * commit is in the same group as the new blocks beside its parents that it links to.
    * Returns the function that ends this.
    */
   watch(listener: (cids: readonly CID[], origin?: object) => void): () => void;
@@ -74,6 +75,8 @@ export interface ReplicaHistory {
   readonly commitCount: number;
   /** True when a snapshot is less than the commits that it stands for. */
   readonly snapshotPays: boolean;
+  /** How large a snapshot is, about. */
+  readonly snapshotSize: { readonly blocks: number; readonly bytes: number };
   /** True when it has merged all these commits, dropped ones or not. */
   hasMerged(commits: readonly CID[]): boolean;
   context(): Uint8Array;

@@ -60,6 +60,8 @@ const MESSAGES: readonly Message[] = [
   { kind: 'more', end: 300 },
   { kind: 'want', keys: Uint8Array.from({ length: 32 }, (_, i) => i), last: true },
   { kind: 'have', list: packCids([cid(1), rawCid, cid(3)]), last: false },
+  { kind: 'hold' },
+  { kind: 'go', cids: [cid(1), rawCid] },
   { kind: 'context', bytes: Uint8Array.of(0x80), last: true },
   helloOf({ history: 'full-pruned' }),
   { kind: 'expect', blocks: 7, bytes: 2 ** 33 },

@@ -300,6 +300,13 @@ function twisted(random: Random, message: Message): Message {
         { ...message, list: { digests: message.list.digests.subarray(32), others: [] } },
       ]);
     }
+    case 'hold':
+      return { kind: 'go', cids: strangeCids(random, random.below(3)) };
+    case 'go':
+      return random.pick<Message>([
+        { kind: 'hold' },
+        { ...message, cids: strangeCids(random, random.below(300)) },
+      ]);
     case 'context':
       return random.pick<Message>([
         { ...message, last: !message.last },
@@ -330,6 +337,8 @@ function anyMessage(random: Random): Message {
     { kind: 'more', end: wrongCount(random, 30) },
     { kind: 'want', keys: random.bytes(16 * random.below(3)), last: random.oneIn(2) },
     { kind: 'have', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
+    { kind: 'hold' },
+    { kind: 'go', cids: strangeCids(random, random.below(4)) },
     { kind: 'context', bytes: random.bytes(random.below(30)), last: random.oneIn(2) },
     { kind: 'expect', blocks: wrongCount(random, 3), bytes: wrongCount(random, 3) },
     { kind: 'car', bytes: Uint8Array.of(...random.bytes(1 + random.below(50))) },

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
+import { CarReader } from '../../src/car/reader.ts';
+import { decodeMessage, encodeMessage } from '../../src/protocol/messages.ts';
+import { Session } from '../../src/protocol/session.ts';
+import { createMemoryChannelPair } from '../../src/transports/memory.ts';
+import { forSeeds, type Random, setting } from '../support/random.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
-import { addTo, copyOf, filled, join, type Joined } from './wire.ts';
+import { addTo, copyOf, filled, join, type Joined, outcome } from './wire.ts';
 
 const SMALL_FRAMES = 1024;
 
@@ -50,6 +55,26 @@ for (const ancestry of [true, false]) {
     }
   });
 }
+
+test('after a cut at any byte of a CAR, every block before it is kept, and the rest is sent', async () => {
+  await forSeeds(setting('EMBERLINK_CUT_RUNS', 25), async (random) => {
+    const [alice, bob] = diverged(random.oneIn(2));
+    const before = bob.blockCount;
+    // Where each block ends in Alice's CAR; a cut within the last one loses that.
+    const cut = new CutWithinFrame(random.below(12 * 260));
+    await cut.run(alice, bob, random);
+    const whole = carEnds(cut.sent).filter((end) => end <= cut.delivered).length;
+    expect(bob.blockCount - before).toBe(whole);
+    [alice.repeated, bob.repeated] = [0, 0];
+
+    const second = join(alice, bob);
+    await second.settled();
+    await second.alice.close();
+    expect(await second.ended).toEqual([undefined, undefined]);
+    expect(bob.state).toEqual(alice.state);
+    expect([alice.repeated, bob.repeated]).toEqual([0, 0]);
+  });
+});
 
 test('peers that write, meet and lose each other at random all end up with the same', async () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
@@ -107,6 +132,56 @@ async function simulate(seed: number): Promise<void> {
     expect(peer.blockCount).toBe(peers[0]!.blockCount);
     expect(peer.waitingCount).toBe(0);
   }
+}
+
+/** Splits Alice's CAR into frames of any size, and lets nothing through after so many of its bytes. */
+class CutWithinFrame {
+  readonly #left: number;
+  readonly sent: Uint8Array[] = [];
+  delivered = 0;
+
+  constructor(after: number) {
+    this.#left = after;
+  }
+
+  async run(alice: TinyReplica, bob: TinyReplica, random: Random): Promise<void> {
+    const [left, right] = createMemoryChannelPair();
+    const send = left.send.bind(left);
+    left.send = (frame) => {
+      const message = decodeMessage(frame as Uint8Array);
+      if (message.kind !== 'car') {
+        if (this.delivered < this.#left) send(frame);
+        return;
+      }
+      this.sent.push(message.bytes);
+      const allowed = message.bytes.subarray(0, this.#left - this.delivered);
+      for (let at = 0; at < allowed.length;) {
+        const bytes = allowed.subarray(at, at + 1 + random.below(300));
+        send(encodeMessage({ kind: 'car', bytes }));
+        at += bytes.length;
+        this.delivered += bytes.length;
+      }
+    };
+    const sessions = [new Session(left, alice), new Session(right, bob)];
+    const ended = Promise.all(sessions.map((session) => outcome(session.run())));
+    // What came is stored within a few turns; then nothing moves any more.
+    const quiet = Promise.all(sessions.map((session) => session.firstSync())).catch(() => {});
+    await Promise.race([quiet, turnsOfEventLoop(40)]);
+    left.cut();
+    await ended;
+  }
+}
+
+async function turnsOfEventLoop(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Where the blocks of a CAR end, counted from its beginning. */
+function carEnds(parts: readonly Uint8Array[]): number[] {
+  const reader = new CarReader();
+  return parts.flatMap((part) =>
+    Array.from(reader.push(part), ({ offset, length }) => offset + length),
+  );
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */

@@ -1,6 +1,7 @@
 import { encode } from '@ipld/dag-cbor';
 import { expect, test } from 'vitest';
 import { type Block, blockOf } from '../../src/blocks.ts';
+import { CarReader } from '../../src/car/reader.ts';
 import { MAX_SYMBOLS } from '../../src/protocol/diff/difference.ts';
 import { packCids } from '../../src/protocol/diff/list.ts';
 import { encodeCounts, encodeSymbols } from '../../src/protocol/diff/riblt.ts';
@@ -116,6 +117,14 @@ const cases: [title: string, code: string, ...said: (Message | Uint8Array | stri
   ['a list of counts that is cut off', 'malformed-frame', STRANGER, { ...SUMMARY, counts: raw(1) }],
   ['a salt of the wrong length', 'malformed-frame', STRANGER, symbols({ salt: raw(1, 2, 3) })],
   ['keys that are cut off', 'malformed-frame', STRANGER, tagged(13, [raw(1, 2, 3), true])],
+  ['a hold when nothing is streamed', 'unexpected-message', STRANGER, { kind: 'hold' }],
+  ['a go without a hold', 'unexpected-message', STRANGER, { kind: 'go', cids: [] }],
+  [
+    'a go with too many heads',
+    'limit-exceeded',
+    STRANGER,
+    tagged(15, [new Uint8Array(257 * 32), []]),
+  ],
   ['symbols before both said unknown', 'unexpected-message', STRANGER, symbols({})],
   ['CAR bytes without bytes', 'malformed-frame', STRANGER, raw(6)],
   ['bytes after a bare tag', 'malformed-frame', STRANGER, raw(2, 0)],
@@ -286,6 +295,31 @@ for (const [title, code, hello, ...said] of inDifference) {
     expect(replica.state).toEqual(before);
   });
 }
+
+test('a hold stops the stream until the go, and there is one for each part', async () => {
+  const replica = new TinyReplica();
+  for (let i = 0; i < 40; i++) replica.put(`k${i}`, i, [new Uint8Array(60_000).fill(i)]);
+  const { script, ended } = scripted(replica);
+  script.say(helloOf());
+  await script.hear('expect');
+  script.say({ kind: 'hold' });
+  let got = 0;
+  // What was under way comes whole: then live writes alone do.
+  const live = commitOf('live', 1);
+  await replica.receive([live]);
+  const reader = new CarReader();
+  for (let cids: string[] = []; !cids.includes(String(live.cid));) {
+    const { bytes } = await script.hear('car');
+    cids = Array.from(reader.push(bytes), ({ cid }) => String(cid));
+    got += bytes.length;
+    script.say({ kind: 'stored', bytes: got });
+  }
+  expect(got).toBeLessThan(20 * 60_000);
+  script.say({ kind: 'go', cids: replica.clock.slice(0, 1) });
+  await script.hear('done');
+  script.say({ kind: 'hold' });
+  expect(await ended).toMatchObject({ code: 'unexpected-message' });
+});
 
 test('symbols that lead nowhere are given up for lists after a bounded number of calls', async () => {
   const { script, session } = scripted(filled(HELD));

@@ -43,6 +43,8 @@ const messages: Message[] = [
   },
   { kind: 'more', end: 77 },
   { kind: 'want', keys: new Uint8Array(48).fill(3), last: false },
+  { kind: 'hold' },
+  { kind: 'go', cids: [common(1), rawOf(common(2))] },
 ];
 
 for (const message of messages) {
