@@ -11,21 +11,33 @@ const REMEMBERED_BLOCKS = 4096;
  */
 export class HeldBlocks {
   readonly #keys = new Set<string>();
+  /** Added since `has` was asked last: bulk is mostly forgotten again before anybody asks. */
+  #added: (readonly CID[])[] = [];
+  #addedBlocks = 0;
 
-  add(cids: Iterable<CID>): void {
-    for (const cid of cids) {
-      const key = textOf(cid);
-      this.#keys.delete(key);
-      this.#keys.add(key);
-    }
-    for (const oldest of this.#keys) {
-      if (this.#keys.size <= REMEMBERED_BLOCKS) break;
-      this.#keys.delete(oldest);
+  add(cids: readonly CID[]): void {
+    this.#added.push(cids);
+    this.#addedBlocks += cids.length;
+    while (this.#addedBlocks - this.#added[0]!.length >= REMEMBERED_BLOCKS) {
+      this.#addedBlocks -= this.#added.shift()!.length;
     }
   }
 
   has(cid: CID): boolean {
+    for (const cids of this.#added) for (const each of cids) this.#remember(textOf(each));
+    this.#added = [];
+    this.#addedBlocks = 0;
     return this.#keys.has(textOf(cid));
+  }
+
+  #remember(key: string): void {
+    this.#keys.delete(key);
+    this.#keys.add(key);
+    if (this.#keys.size <= REMEMBERED_BLOCKS) return;
+    for (const oldest of this.#keys) {
+      this.#keys.delete(oldest);
+      return;
+    }
   }
 }
 

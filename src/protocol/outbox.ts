@@ -163,7 +163,7 @@ export class Outbox {
   }
 
   /** The other side holds these blocks, or has been sent all that is below them and themselves. */
-  held(cids: Iterable<CID>): void {
+  held(cids: readonly CID[]): void {
     this.#held.add(cids);
   }
 
