@@ -14,6 +14,11 @@ import { WebRtcLink, type WebRtcOptions } from './transports/webrtc.ts';
 export interface SyncOptions extends Omit<WebRtcOptions, 'initiator'> {
   /** How long the other side may take for its first message, once connected. Default 30,000. */
   readonly helloTimeoutMs?: number;
+  /**
+   * Whether bulk is deflated on its way: `auto` (default) where the link is slower than that is. Live
+   * writes are sent as they are.
+   */
+  readonly compression?: 'auto' | 'always' | 'never';
 }
 
 export interface OfferOptions {
@@ -255,11 +260,12 @@ export class Sync {
       channel.destroy();
       return;
     }
-    const { helloTimeoutMs } = this.#options;
+    const { helloTimeoutMs, compression } = this.#options;
     const session = new Session(channel, this.#replica, {
       // A peer that is not one of ours may speak the original form, and could not bear our hello.
       greet: remote.marked ? 'first' : 'after-peer',
       ...(helloTimeoutMs === undefined ? {} : { helloTimeoutMs }),
+      ...(compression === undefined ? {} : { compression }),
     });
     this.#session = session;
     session.subscribe((state) => this.#onSession(state));

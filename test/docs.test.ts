@@ -32,6 +32,7 @@ import {
   MAX_REPLICA_ID_BYTES,
   type Message,
   MIN_FRAME_BYTES,
+  MAX_PACKED_BYTES,
   MIN_WINDOW_BYTES,
   PROTOCOL_VERSION,
 } from '../src/protocol/messages.ts';
@@ -75,6 +76,7 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   hold: { kind: 'hold' },
   go: { kind: 'go', cids: [] },
   context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
+  packed: { kind: 'packed', length: 1, bytes: Uint8Array.of(3, 0) },
 };
 
 test('the message table lists every message with its tag and its fields', () => {
@@ -117,6 +119,7 @@ const limits: Record<string, number> = {
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
   CAR_FRAME_BYTES: inSource('protocol/outbox.ts', 'CAR_FRAME_BYTES'),
   MIN_FRAME_BYTES,
+  MAX_PACKED_BYTES,
   RECEIVE_WINDOW_BYTES,
   MIN_WINDOW_BYTES,
   MAX_HELLO_HEADS,

@@ -2,6 +2,7 @@ import type { Block } from '../blocks.ts';
 import { verifyBlock } from '../blocks.ts';
 import { CarReader } from '../car/reader.ts';
 import { ProtocolError } from '../errors.ts';
+import { inflate } from './deflate.ts';
 import { Queue, Signal } from './queue.ts';
 import type { Replica } from './replica.ts';
 import { turns } from './turn.ts';
@@ -13,6 +14,12 @@ const ACKNOWLEDGE_BYTES = 64 * 1024;
 
 /** What must not overtake the CAR bytes before it. */
 export type Milestone = 'done' | 'bye';
+
+/** Deflated bytes of the CAR, and how many they are. */
+interface Packed {
+  readonly deflated: Uint8Array;
+  readonly length: number;
+}
 
 export interface InboxHooks {
   /** Blocks were stored: how many, and how many bytes they hold. */
@@ -33,7 +40,7 @@ export class Inbox {
   readonly #windowBytes: number;
   readonly #hooks: InboxHooks;
   readonly #reader = new CarReader();
-  readonly #queue = new Queue<Uint8Array | Milestone>();
+  readonly #queue = new Queue<Uint8Array | Packed | Milestone>();
   readonly #work = new Signal();
   #batch: Block[] = [];
   #batchBytes = 0;
@@ -58,7 +65,7 @@ export class Inbox {
   }
 
   /** @throws ProtocolError `window-exceeded` */
-  accept(bytes: Uint8Array): void {
+  accept(bytes: Uint8Array | Packed): void {
     this.#arrived += bytes.length;
     if (this.#arrived - this.#acknowledged > this.#windowBytes) {
       throw new ProtocolError(
@@ -92,7 +99,8 @@ export class Inbox {
           turn = turns();
         }
       } else {
-        await this.#parse(item);
+        const bytes = item instanceof Uint8Array ? item : inflate(item.deflated, item.length);
+        await this.#parse(bytes instanceof Promise ? await bytes : bytes);
         if (this.#batchBytes >= BATCH_BYTES) await this.#store();
         if (this.#stored - this.#acknowledged >= ACKNOWLEDGE_BYTES) this.#acknowledge();
         // Bulk must not keep live writes waiting, neither our own nor those of other sessions.

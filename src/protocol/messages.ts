@@ -16,6 +16,8 @@ export const MAX_REPLICA_ID_BYTES = 64;
 export const MAX_ABORT_TEXT = 512;
 /** The smallest frame limit, in bytes, that a side may name. */
 export const MIN_FRAME_BYTES = 1024;
+/** The most bytes of CAR that one `packed` holds. */
+export const MAX_PACKED_BYTES: number = 64 * 1024;
 /** The smallest receive window, in bytes: the largest block must fit, with its frame around it. */
 export const MIN_WINDOW_BYTES: number = MAX_BLOCK_BYTES + 128 * 1024;
 
@@ -49,6 +51,8 @@ export interface Hello {
   /** Names the sender's replica, so that a connection with oneself is noticed; empty for none. */
   readonly replicaId: Uint8Array;
   readonly history: HistoryKind;
+  /** True when the sender takes `packed` as well as `car`. */
+  readonly inflates: boolean;
 }
 
 /**
@@ -78,6 +82,8 @@ export type Message =
   | { readonly kind: 'expect'; readonly blocks: number; readonly bytes: number }
   /** The next bytes of my endless CAR. */
   | { readonly kind: 'car'; readonly bytes: Uint8Array }
+  /** The same, deflated (RFC 1951); `length` bytes of CAR when it is inflated. */
+  | { readonly kind: 'packed'; readonly length: number; readonly bytes: Uint8Array }
   /** My part of the first sync lies in the CAR bytes before this. */
   | { readonly kind: 'done' }
   /** So many bytes of your CAR, counted from its beginning, are stored here. */
@@ -124,6 +130,7 @@ const TAG_WANT = 13;
 const TAG_HOLD = 14;
 const TAG_GO = 15;
 const TAG_CONTEXT = 16;
+const TAG_PACKED = 17;
 
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -140,6 +147,7 @@ export function encodeMessage(message: Message): Uint8Array {
         message.maxFrameBytes,
         message.replicaId,
         HISTORY_KINDS.indexOf(message.history),
+        message.inflates,
       ]);
     }
     case 'known':
@@ -154,6 +162,8 @@ export function encodeMessage(message: Message): Uint8Array {
       return frameOf(TAG_EXPECT, [message.blocks, message.bytes]);
     case 'car':
       return tagged(TAG_CAR, message.bytes);
+    case 'packed':
+      return frameOf(TAG_PACKED, [message.length, message.bytes]);
     case 'done':
       return Uint8Array.of(TAG_DONE);
     case 'stored':
@@ -210,6 +220,15 @@ export function decodeMessage(frame: Uint8Array): Message {
     case TAG_CAR:
       if (payload.length === 0) throw malformed('CAR bytes without bytes');
       return { kind: 'car', bytes: payload };
+    case TAG_PACKED: {
+      const [length, bytes] = exactly(2, fieldsOf(payload));
+      if (!(bytes instanceof Uint8Array)) throw malformed('packed: no bytes');
+      const packed = { kind: 'packed', length: count(length), bytes } as const;
+      if (packed.length === 0 || packed.length > MAX_PACKED_BYTES) {
+        throw new ProtocolError('limit-exceeded', `packed: ${packed.length} bytes of CAR`);
+      }
+      return packed;
+    }
     case TAG_DONE:
       return bare('done', payload);
     case TAG_STORED:
@@ -284,8 +303,18 @@ function decodeHello(fields: readonly unknown[]): Hello {
       `the other side speaks version ${version}, this side speaks ${PROTOCOL_VERSION}`,
     );
   }
-  const [, digests, others, truncated, blockCount, windowBytes, maxFrameBytes, replicaId, kind] =
-    exactly(9, fields);
+  const [
+    ,
+    digests,
+    others,
+    truncated,
+    blockCount,
+    windowBytes,
+    maxFrameBytes,
+    replicaId,
+    kind,
+    inflates,
+  ] = exactly(10, fields);
   const heads = headsOf('hello', digests, others);
   if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
     throw malformed('hello: its replica id is no short byte string');
@@ -302,6 +331,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
     maxFrameBytes: count(maxFrameBytes),
     replicaId,
     history,
+    inflates: flag(inflates),
   };
   if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
     throw new ProtocolError(

@@ -3,6 +3,7 @@ import { BlockError, ConnectionError, ProtocolError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
 import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
+import { canDeflate } from './deflate.ts';
 import { ContextExchange, contextParts } from './diff/context-exchange.ts';
 import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
 import { type Lacks, listedCids } from './diff/list-exchange.ts';
@@ -19,7 +20,7 @@ import {
   type Message,
   PROTOCOL_VERSION,
 } from './messages.ts';
-import { Outbox } from './outbox.ts';
+import { type Compression, Outbox } from './outbox.ts';
 import { Signal } from './queue.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
 import { type CidSource, slices } from './turn.ts';
@@ -54,6 +55,7 @@ interface TheirParts {
 export class NativeDialect implements Dialect {
   readonly #host: DialectHost;
   readonly #windowBytes: number;
+  readonly #compression: Compression;
   readonly #changed = new Signal();
   readonly #ours: Hello;
   readonly #outbox: Outbox;
@@ -91,9 +93,10 @@ export class NativeDialect implements Dialect {
   #toReceive = { blocks: 0, bytes: 0 };
   #progressToldAt = -Infinity;
 
-  constructor(host: DialectHost, windowBytes: number) {
+  constructor(host: DialectHost, windowBytes: number, compression: Compression) {
     const { replica, origin } = host;
     this.#host = host;
+    this.#compression = compression;
     this.#windowBytes = windowBytes;
     this.#unwatch = replica.watch((cids, from) => this.#onStored(cids, from));
     this.#incoming = Incoming.of(replica);
@@ -223,6 +226,9 @@ export class NativeDialect implements Dialect {
       }
       case 'car':
         return this.#inbox.accept(message.bytes);
+      case 'packed':
+        if (!this.#ours.inflates) throw unexpected(message);
+        return this.#inbox.accept({ deflated: message.bytes, length: message.length });
       case 'done':
         if (this.#theirParts.begun === this.#theirParts.ended) throw unexpected(message);
         this.#theirParts.ended++;
@@ -256,6 +262,7 @@ export class NativeDialect implements Dialect {
     this.#outbox.open({
       windowBytes: theirs.windowBytes,
       maxFrameBytes: this.#frameBytes,
+      deflate: theirs.inflates && canDeflate ? this.#compression : 'never',
     });
     this.#outbox.held(theirs.heads);
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
@@ -529,6 +536,7 @@ export class NativeDialect implements Dialect {
       maxFrameBytes: channel.maxFrameBytes,
       replicaId: replica.id ?? new Uint8Array(),
       history: historyKind(replica),
+      inflates: canDeflate,
     };
   }
 

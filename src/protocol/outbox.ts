@@ -3,9 +3,10 @@ import type { Block, MaybePromise } from '../blocks.ts';
 import { carFrame, carHeader } from '../car/writer.ts';
 import { ConnectionError, ProtocolError, StorageError } from '../errors.ts';
 import type { DialectHost } from './dialect.ts';
+import { deflate } from './deflate.ts';
 import type { CidSet } from './diff/list.ts';
 import { HeldBlocks } from './held-blocks.ts';
-import { encodeCarFrame } from './messages.ts';
+import { encodeCarFrame, encodeMessage } from './messages.ts';
 import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
 import { nextTurn } from './turn.ts';
@@ -33,7 +34,17 @@ export interface OutboxLimits {
   /** The other side's receive window and the largest frame that both sides take, in bytes. */
   readonly windowBytes: number;
   readonly maxFrameBytes: number;
+  readonly deflate: Compression;
 }
+
+/** Whether bulk is deflated: `auto` on links so slow that this is worth it. */
+export type Compression = 'auto' | 'always' | 'never';
+
+/** Shorter frames are not worth deflating. */
+const MIN_DEFLATED_BYTES = 1024;
+
+/** Links that carry less than this, in bytes a millisecond (8 MB/s), are slower than deflating is. */
+const SLOW_BYTES_PER_MS = 8000;
 
 /**
  * The sending half of a session: one endless CAR, cut into frames, sent as fast as the other side's
@@ -53,6 +64,7 @@ export class Outbox {
   #pushedBlocks = 0;
   readonly #changed = new Signal();
   #windowBytes = 0;
+  #deflate: Compression = 'never';
   #payloadBytes = 0;
   /** CAR bytes that do not fill a frame yet, and frames that wait for room. */
   #parts: Uint8Array[] = [];
@@ -97,6 +109,7 @@ export class Outbox {
 
   open(limits: OutboxLimits): void {
     this.#windowBytes = limits.windowBytes;
+    this.#deflate = limits.deflate;
     this.#payloadBytes = Math.min(limits.maxFrameBytes, CAR_FRAME_BYTES) - 1;
   }
 
@@ -377,17 +390,40 @@ export class Outbox {
     for (const { frame, blockEnd } of this.#full) {
       const length = frame.length - 1;
       while (!this.#stopped && this.#mustWait(this.#sent + length - this.#stored)) {
+        this.#pace.waited(performance.now());
         await this.#changed.wait();
       }
       const { channel } = this.#host;
-      if (!this.#stopped && channel.congested) await channel.drained();
+      if (!this.#stopped && channel.congested) {
+        this.#pace.waited(performance.now());
+        await channel.drained();
+      }
+      const packed = this.#deflates(length) ? this.#packed(frame) : frame;
+      const sent = packed instanceof Promise ? await packed : packed;
       if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
-      this.#host.send(frame);
+      this.#host.send(sent);
       this.#sent += length;
       this.#sentBlockEnd = blockEnd;
       this.#pace.sent(this.#sent, performance.now());
+      this.#pace.carried(length, sent.length);
     }
     this.#full.length = 0;
+  }
+
+  #deflates(length: number): boolean {
+    if (this.#deflate === 'never' || length < MIN_DEFLATED_BYTES) return false;
+    return this.#deflate === 'always' || this.#pace.linkBytesPerMs < SLOW_BYTES_PER_MS;
+  }
+
+  /** The frame with its bytes deflated, or as it is where that is not larger. */
+  #packed(frame: Uint8Array): MaybePromise<Uint8Array> {
+    const bytes = frame.subarray(1);
+    const pack = (deflated: Uint8Array): Uint8Array => {
+      const packed = encodeMessage({ kind: 'packed', length: bytes.length, bytes: deflated });
+      return packed.length < frame.length ? packed : frame;
+    };
+    const deflated = deflate(bytes);
+    return deflated instanceof Promise ? deflated.then(pack) : pack(deflated);
   }
 
   /** Whole blocks are acknowledged: the pace holds nothing up while none is under way. */

@@ -18,6 +18,28 @@ export class Pace {
   #bytesPerMs = 0;
   #interval = { stored: 0, sinceMs: 0 };
 
+  /** How many bytes on the wire one byte of the stream took of late: less than 1 where it is deflated. */
+  #wireShare = 1;
+  #stored = 0;
+  /** Since when the sender has had more than the link takes, and what was stored then. */
+  #busy: { readonly stored: number; readonly sinceMs: number } | undefined;
+  #linkBytesPerMs = Infinity;
+
+  /** What the link carried when the sender last had more than it took; Infinity until then. */
+  get linkBytesPerMs(): number {
+    return this.#linkBytesPerMs;
+  }
+
+  /** The sender had to wait for the link, or for the other side. */
+  waited(nowMs: number): void {
+    this.#busy ??= { stored: this.#stored, sinceMs: nowMs };
+  }
+
+  /** So many bytes of the stream went out as so many on the wire. */
+  carried(streamBytes: number, wireBytes: number): void {
+    this.#wireShare += (wireBytes / streamBytes - this.#wireShare) / 8;
+  }
+
   /** How many bytes may be under way. */
   get bytes(): number {
     if (this.#bytesPerMs === 0) return LEAST_BYTES;
@@ -38,6 +60,12 @@ export class Pace {
     if (this.#first * 2 > this.#frames.length) {
       this.#frames = this.#frames.slice(this.#first);
       this.#first = 0;
+    }
+    this.#stored = bytes;
+    const busyMs = nowMs - (this.#busy?.sinceMs ?? nowMs);
+    if (this.#busy !== undefined && busyMs >= RATE_INTERVAL_MS) {
+      this.#linkBytesPerMs = ((bytes - this.#busy.stored) / busyMs) * this.#wireShare;
+      this.#busy = undefined;
     }
     const { stored, sinceMs } = this.#interval;
     if (nowMs - sinceMs < RATE_INTERVAL_MS) return;

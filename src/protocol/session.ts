@@ -3,6 +3,7 @@ import type { Channel, Frame } from './channel.ts';
 import type { Dialect, DialectHost, OpenState, SessionState } from './dialect.ts';
 import { MAX_REPLICA_ID_BYTES, MIN_WINDOW_BYTES } from './messages.ts';
 import { NativeDialect } from './native.ts';
+import type { Compression } from './outbox.ts';
 export type { Amount, SessionState, SyncProgress } from './dialect.ts';
 import { looksOriginal, ORIGINAL_FRAME_BYTES, OriginalDialect } from './original.ts';
 import type { Replica } from './replica.ts';
@@ -24,6 +25,11 @@ export interface SessionOptions {
   closeTimeoutMs?: number;
   /** Bytes taken from the other side beyond those stored. Default `RECEIVE_WINDOW_BYTES`. */
   receiveWindowBytes?: number;
+  /**
+   * Whether bulk is deflated on its way: `auto` (default) where the link is slower than that is. Live
+   * writes are sent as they are.
+   */
+  compression?: Compression;
   /** The largest frame sent in the original form, if the channel takes it. Default 262,144. */
   originalFrameBytes?: number;
 }
@@ -69,6 +75,7 @@ export class Session {
       helloTimeoutMs: 30_000,
       closeTimeoutMs: 5000,
       receiveWindowBytes: RECEIVE_WINDOW_BYTES,
+      compression: 'auto',
       originalFrameBytes: ORIGINAL_FRAME_BYTES,
       ...options,
     };
@@ -177,7 +184,7 @@ export class Session {
     };
     const dialect =
       form === 'native'
-        ? new NativeDialect(host, this.#options.receiveWindowBytes)
+        ? new NativeDialect(host, this.#options.receiveWindowBytes, this.#options.compression)
         : new OriginalDialect(host, this.#options.originalFrameBytes);
     this.#dialect = dialect;
     dialect.start();

@@ -268,6 +268,7 @@ function twisted(random: Random, message: Message): Message {
         { ...message, maxFrameBytes: wrongCount(random, message.maxFrameBytes) },
         { ...message, replicaId: random.bytes(random.below(80)) },
         { ...message, history: random.pick(HISTORY_KINDS) },
+        { ...message, inflates: !message.inflates },
       ]);
     case 'known':
       return { kind: 'unknown', size: 0, counts: new Uint8Array() };
@@ -320,6 +321,11 @@ function twisted(random: Random, message: Message): Message {
       };
     case 'car':
       return { kind: 'car', bytes: mutated(random, [message.bytes, Uint8Array.of(0)]) };
+    case 'packed':
+      return random.pick<Message>([
+        { ...message, length: wrongCount(random, message.length) },
+        { ...message, bytes: mutated(random, [message.bytes]) },
+      ]);
     case 'stored':
       return { kind: 'stored', bytes: wrongCount(random, message.bytes) };
     case 'done':
@@ -337,6 +343,7 @@ function anyMessage(random: Random): Message {
     { kind: 'more', end: wrongCount(random, 30) },
     { kind: 'want', keys: random.bytes(16 * random.below(3)), last: random.oneIn(2) },
     { kind: 'have', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
+    { kind: 'packed', length: 1 + random.below(70_000), bytes: random.bytes(random.below(40)) },
     { kind: 'hold' },
     { kind: 'go', cids: strangeCids(random, random.below(4)) },
     { kind: 'context', bytes: random.bytes(random.below(30)), last: random.oneIn(2) },

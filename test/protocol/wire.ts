@@ -127,7 +127,7 @@ export interface Scripted {
 
 export function scripted(replica: TinyReplica, options: SessionOptions = {}): Scripted {
   const [left, right] = createMemoryChannelPair();
-  const session = new Session(left, replica, options);
+  const session = new Session(left, replica, { compression: 'never', ...options });
   const ended = outcome(session.run());
   return { script: new Script(right), session, ended };
 }
@@ -164,8 +164,8 @@ export function join(alice: Replica, bob: Replica, options: JoinOptions = {}): J
   };
   const fromAlice = new Tap(pair[0], (frame) => onFrame(frame, 'alice'));
   const fromBob = new Tap(pair[1], (frame) => onFrame(frame, 'bob'));
-  const left = new Session(fromAlice, alice, options.alice);
-  const right = new Session(fromBob, bob, options.bob);
+  const left = new Session(fromAlice, alice, { compression: 'never', ...options.alice });
+  const right = new Session(fromBob, bob, { compression: 'never', ...options.bob });
   return {
     alice: left,
     bob: right,
@@ -203,6 +203,7 @@ export function helloOf(fields: Partial<Hello> = {}): Hello {
     maxFrameBytes: 64 * 1024,
     replicaId: new Uint8Array(),
     history: 'blocks',
+    inflates: false,
     ...fields,
   };
 }

@@ -79,7 +79,10 @@ export class Network {
     const link = this.#makeLink(() => this.cut(connection));
     const sides = [alice, bob].map((peer, side): Side => {
       const greet = side === 1 && this.#random.oneIn(8) ? 'after-peer' : 'first';
-      const session = new Session(link.ends[side]!, peer.ledger!.replica, { greet });
+      const session = new Session(link.ends[side]!, peer.ledger!.replica, {
+        greet,
+        compression: this.#random.pick(['auto', 'always', 'never']),
+      });
       return { peer, run: peer.run!, session };
     }) as unknown as [Side, Side];
     const connection: Connection = { link, sides, isDisturbed: false, cut: false, sessionsOver: 0 };
