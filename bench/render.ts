@@ -23,7 +23,9 @@ export function render({ versions, tables }: Results): string {
       .map((key) => Number(key.split(' ')[1]))
       .toSorted((a, b) => a - b);
     if (sizes.length > 0) sections.push(`## ${kind}: ${table.title}`);
-    const expected = isWorkload(kind) ? Object.keys(PEERS) : [];
+    const expected = isWorkload(kind)
+      ? Object.keys(PEERS).filter((name) => PEERS[name]!.only?.includes(kind) !== false)
+      : [];
     for (const n of sizes) {
       const rows = tables[`${kind} ${n}`]!;
       sections.push(

@@ -34,6 +34,7 @@ for (const workload of workloads) {
     // Round by round, so that all libraries have their share of what else the machine does.
     for (let round = 1; round <= runs; round++) {
       for (const peer of peers) {
+        if (PEERS[peer]!.only?.includes(workload) === false) continue;
         const own = (outcomes[peer] ??= []);
         if (hasFailed(own)) continue;
         process.stderr.write(`${workload} ${n} ${peer}, run ${round} of ${runs} …\n`);

@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { Session } from '../../src/protocol/session.ts';
 import type { BenchDocument } from '../documents.ts';
 import type { Link, Peer, Pipe, Store } from '../peer.ts';
@@ -65,11 +66,21 @@ class EmberlinkStore implements Store {
   }
 }
 
-/** With its log in files, or in memory; the memory ledger outlasts its process as an exported CAR. */
-export function emberlink(log: 'disk' | 'memory'): Peer<EmberlinkStore> {
+interface Variant {
+  /** With its log in files, or in memory; the memory ledger outlasts its process as an exported CAR. */
+  readonly log: 'disk' | 'memory';
+  readonly compression?: 'always';
+  readonly history?: 'full';
+}
+
+export function emberlink({ log, compression, history }: Variant): Peer<EmberlinkStore> {
+  const options: LedgerOptions = history === undefined ? {} : { history };
   const open = async (folder: string, name: string): Promise<EmberlinkStore> => {
-    if (log === 'disk') return new EmberlinkStore(await openLedger(name, { folder }), folder);
-    return new EmberlinkStore(await openLedger(name, { storage: 'memory' }), undefined);
+    if (log === 'disk') {
+      return new EmberlinkStore(await openLedger(name, { ...options, folder }), folder);
+    }
+    const ledger = await openLedger(name, { ...options, storage: 'memory' });
+    return new EmberlinkStore(ledger, undefined);
   };
   return {
     maxFrameBytes: 65_536,
@@ -79,12 +90,19 @@ export function emberlink(log: 'disk' | 'memory'): Peer<EmberlinkStore> {
       if (log === 'memory') await store.ledger.import(createReadStream(`${folder}/ledger.car`));
       return store;
     },
-    join,
+    join: (alice, bob, pipe) => join(alice, bob, pipe, compression ?? 'auto'),
   };
 }
 
-function join(alice: EmberlinkStore, bob: EmberlinkStore, pipe: Pipe): Link {
-  const sessions = [alice, bob].map(({ ledger }, side) => new Session(pipe[side]!, ledger.replica));
+function join(
+  alice: EmberlinkStore,
+  bob: EmberlinkStore,
+  pipe: Pipe,
+  compression: 'auto' | 'always',
+): Link {
+  const sessions = [alice, bob].map(
+    ({ ledger }, side) => new Session(pipe[side]!, ledger.replica, { compression }),
+  );
   const ended = Promise.all(sessions.map((session) => session.run()));
   const synced = Promise.all(sessions.map((session) => session.firstSync())).then(() => {});
   return {

@@ -3,6 +3,8 @@ import type { Peer } from '../peer.ts';
 interface Entry {
   /** The package whose version is told; undefined for this library. */
   readonly package?: string;
+  /** The workloads that it is measured by; undefined for all. */
+  readonly only?: readonly string[];
   load(): Promise<Peer>;
 }
 
@@ -11,8 +13,26 @@ interface Entry {
  * it, so that the memory of one is not counted for another.
  */
 export const PEERS: Readonly<Record<string, Entry>> = {
-  'emberlink (disk)': { load: async () => (await import('./emberlink.ts')).emberlink('disk') },
-  'emberlink (memory)': { load: async () => (await import('./emberlink.ts')).emberlink('memory') },
+  'emberlink (disk)': {
+    load: async () => (await import('./emberlink.ts')).emberlink({ log: 'disk' }),
+  },
+  'emberlink (memory)': {
+    load: async () => (await import('./emberlink.ts')).emberlink({ log: 'memory' }),
+  },
+  'emberlink (memory, deflated)': {
+    only: ['W1', 'W3', 'W3s'],
+    load: async () =>
+      (await import('./emberlink.ts')).emberlink({ log: 'memory', compression: 'always' }),
+  },
+  'emberlink (memory, full history, deflated)': {
+    only: ['W6'],
+    load: async () =>
+      (await import('./emberlink.ts')).emberlink({
+        log: 'memory',
+        compression: 'always',
+        history: 'full',
+      }),
+  },
   yjs: { package: 'yjs', load: async () => (await import('./yjs.ts')).yjs(false) },
   'yjs (nested maps)': { package: 'yjs', load: async () => (await import('./yjs.ts')).yjs(true) },
   loro: { package: 'loro-crdt', load: async () => (await import('./loro.ts')).loro() },

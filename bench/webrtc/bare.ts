@@ -37,7 +37,7 @@ export async function bareSide(task: SideTask, highWaterBytes: number): Promise<
 }
 
 async function carOf(n: number, folder: string): Promise<Uint8Array> {
-  const store = await emberlink('memory').open(folder, 'car');
+  const store = await emberlink({ log: 'memory' }).open(folder, 'car');
   await store.load(documents(0, n));
   const chunks: Uint8Array[] = [];
   for await (const chunk of store.ledger.export()) chunks.push(chunk);

@@ -6,7 +6,7 @@ import type { Side, SideTask } from './side.ts';
 
 export async function emberlinkSide(task: SideTask, log: 'disk' | 'memory'): Promise<Side> {
   const { role, n, folder } = task;
-  const store = await emberlink(log).open(folder, role);
+  const store = await emberlink({ log: log }).open(folder, role);
   if (role === 'alice') await store.load(documents(0, n));
   // One machine: no STUN server is needed.
   const sync = new Sync(store.ledger, { iceServers: [] });

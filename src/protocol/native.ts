@@ -20,7 +20,7 @@ import {
   type Message,
   PROTOCOL_VERSION,
 } from './messages.ts';
-import { type Compression, Outbox } from './outbox.ts';
+import { type Compression, MAX_QUEUED_BLOCKS, Outbox, tooManyWait } from './outbox.ts';
 import { Signal } from './queue.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
 import { type CidSource, slices } from './turn.ts';
@@ -569,9 +569,21 @@ export class NativeDialect implements Dialect {
 
   /** Runs inside the replica's own write, which a session that fails must not disturb. */
   #onStored(cids: readonly CID[], origin: object | undefined): void {
-    if (origin === this.#host.origin) this.#outbox.held(cids);
-    else if (this.#withheld === undefined || origin === undefined) this.#push(cids);
-    else this.#withheld.push(...cids);
+    try {
+      if (origin === this.#host.origin) this.#outbox.held(cids);
+      else if (this.#withheld === undefined) this.#outbox.push(cids);
+      else if (origin === undefined && this.#outbox.areApplicable(cids)) {
+        this.#outbox.held(cids);
+        this.#outbox.push(cids);
+      } else this.#withhold(this.#withheld, cids);
+    } catch (error) {
+      this.#host.fail(error);
+    }
+  }
+
+  #withhold(withheld: CID[], cids: readonly CID[]): void {
+    if (withheld.length + cids.length > MAX_QUEUED_BLOCKS) throw tooManyWait();
+    for (const cid of cids) withheld.push(cid);
   }
 
   async #sayGo(): Promise<void> {
@@ -595,16 +607,8 @@ export class NativeDialect implements Dialect {
     const cids = this.#withheld ?? [];
     this.#withheld = undefined;
     // Nothing was found out about what came meanwhile.
-    this.#push(cids.filter((cid, at) => at >= asked || (lacking?.has(cid) ?? true)));
+    this.#outbox.push(cids.filter((cid, at) => at >= asked || (lacking?.has(cid) ?? true)));
     for (const callback of this.#lateMarks.splice(0)) this.#outbox.whenStored(callback);
-  }
-
-  #push(cids: readonly CID[]): void {
-    try {
-      this.#outbox.push(cids);
-    } catch (error) {
-      this.#host.fail(error);
-    }
   }
 
   #onSent(bytes: number): void {
@@ -660,6 +664,9 @@ function countOf(replica: Replica): number {
   return replica.history?.commitCount ?? replica.blockCount;
 }
 
+/** How much further from the end each located commit is than the next: a million blocks give 76. */
+const LOCATOR_STEP = 1.2;
+
 /** True when these commits are part of the clock, and so is all below them. */
 async function holds(replica: Replica, heads: readonly CID[]): Promise<boolean> {
   if (replica.history !== undefined) return replica.history.hasMerged(heads);
@@ -671,19 +678,20 @@ async function holds(replica: Replica, heads: readonly CID[]): Promise<boolean> 
 type Slices = AsyncIterable<readonly CID[]>;
 
 /**
- * Heads, and commits ever further back in the order in which they came, twice as far each time:
- * whoever has only an older part of what is here finds something in it.
+ * Heads, and commits ever further back in the order in which they came: whoever has only an older
+ * part of what is here finds one that is not far from the end of it.
  */
 async function locate(replica: Replica, heads: readonly CID[]): Promise<CID[]> {
   const located = heads.slice(0, MAX_HELLO_HEADS / 2);
   let left = replica.blockCount;
-  let due = false;
+  let due = left;
   for await (const slice of slices(replica.cids(), left)) {
     for (const cid of slice) {
-      due = Number.isInteger(Math.log2(left--)) || due;
-      if (!due || !(await isCommit(replica, cid))) continue;
-      located.push(cid);
-      due = false;
+      if (left <= due && (await isCommit(replica, cid))) {
+        located.push(cid);
+        due = Math.floor(left / LOCATOR_STEP);
+      }
+      left--;
     }
   }
   return located;

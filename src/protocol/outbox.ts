@@ -116,12 +116,7 @@ export class Outbox {
   /** @throws ProtocolError `limit-exceeded` when too many wait already */
   push(cids: readonly CID[]): void {
     this.#queuedBlocks += cids.length;
-    if (this.#queuedBlocks > MAX_QUEUED_BLOCKS) {
-      throw new ProtocolError(
-        'limit-exceeded',
-        `more than ${MAX_QUEUED_BLOCKS} blocks wait for the other side`,
-      );
-    }
+    if (this.#queuedBlocks > MAX_QUEUED_BLOCKS) throw tooManyWait();
     this.#pushedBlocks += cids.length;
     this.#fresh.push(cids);
     this.#changed.wake();
@@ -178,6 +173,21 @@ export class Outbox {
   /** The other side holds these blocks, or has been sent all that is below them and themselves. */
   held(cids: readonly CID[]): void {
     this.#held.add(cids);
+  }
+
+  /** True for few blocks, stored together, that the other side can apply at once. */
+  areApplicable(cids: readonly CID[]): boolean {
+    if (cids.length > MAX_LIVE_GROUP) return false;
+    const group = new Set<string>();
+    for (const cid of cids) {
+      const bytes = this.#host.replica.getBlock(cid);
+      // What has to be fetched from a disk is not fresh.
+      if (bytes === undefined || bytes instanceof Promise) return false;
+      const parents = this.#host.replica.parentsOf({ cid, bytes }) ?? [];
+      if (!parents.every((each) => this.#held.has(each) || group.has(String(each)))) return false;
+      group.add(String(cid));
+    }
+    return true;
   }
 
   /** Sends blocks, and returns when their last byte is sent. `hold` stops it between two of them. */
@@ -431,6 +441,13 @@ export class Outbox {
     if (underWay > this.#windowBytes) return true;
     return underWay > this.#pace.bytes && this.#sentBlockEnd > this.#stored;
   }
+}
+
+export function tooManyWait(): ProtocolError {
+  return new ProtocolError(
+    'limit-exceeded',
+    `more than ${MAX_QUEUED_BLOCKS} blocks wait for the other side`,
+  );
 }
 
 function isMark(item: CID | readonly CID[] | Mark): item is Mark {

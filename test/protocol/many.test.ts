@@ -136,3 +136,25 @@ test('a live write of who holds comes through', async () => {
   expect(alice.state).toEqual(bob.state);
   await close(left, right);
 });
+
+test('what is written on top of withheld news comes after them, whoever lacks them', async () => {
+  const [alice, carol, bob] = [large('alice'), large('carol'), new TinyReplica()];
+  let mostWaiting = 0;
+  carol.watch(() => (mostWaiting = Math.max(mostWaiting, carol.waitingCount)));
+  let writes = 0;
+  const right = join(carol, bob, SLOW);
+  const left = join(alice, bob, {
+    ...SLOW,
+    onFrame: (frame, from) => {
+      const isCar = from === 'alice' && decodeMessage(frame as Uint8Array).kind === 'car';
+      if (isCar && bob.blockCount > 100 && writes < 10) bob.put('bob', writes++);
+    },
+  });
+  await Promise.all([left.settled(), right.settled()]);
+  await Promise.all([left.settled(), right.settled()]);
+  expect(writes).toBe(10);
+  expect(mostWaiting).toBe(0);
+  expect(carol.state).toEqual(alice.state);
+  expect(carol.state).toMatchObject({ bob: 9, alice399: 399, carol399: 399 });
+  await close(left, right);
+});
