@@ -77,6 +77,7 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   go: { kind: 'go', cids: [] },
   context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
   packed: { kind: 'packed', length: 1, bytes: Uint8Array.of(3, 0) },
+  pages: { kind: 'pages', list: packCids([]), last: true },
 };
 
 test('the message table lists every message with its tag and its fields', () => {

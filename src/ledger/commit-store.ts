@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import {
   blockOf,
+  bytesOf,
   cidOfDigest,
   compareBytes,
   DIGEST_BYTES,
@@ -452,6 +453,11 @@ export class CommitStore {
     const fresh = pages.filter(({ cid }) => !this.hasPage(cid));
     const locations = await this.#log.append(fresh);
     fresh.forEach(({ cid }, i) => state.loose.set(keyOf(cid.multihash.digest), locations[i]!));
+  }
+
+  /** The pages that belong to no merged snapshot. */
+  get loosePages(): CID[] {
+    return [...this.#state.loose.keys()].map((key) => cidOfDigest(bytesOf(key)));
   }
 
   hasPage(cid: CID): boolean {

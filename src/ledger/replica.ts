@@ -209,6 +209,10 @@ class LedgerHistory {
       ?.map((commit) => table.cid(commit));
   }
 
+  loosePages(): CID[] {
+    return this.#store.loosePages;
+  }
+
   snapshot(): AsyncGenerator<Block> {
     this.#owner.checkOpen();
     return this.#owner.snapshot();

@@ -53,6 +53,8 @@ export interface Hello {
   readonly history: HistoryKind;
   /** True when the sender takes `packed` as well as `car`. */
   readonly inflates: boolean;
+  /** How many pages the sender has of snapshots that did not arrive whole; it lists them. */
+  readonly pageCount: number;
 }
 
 /**
@@ -78,6 +80,8 @@ export type Message =
   | { readonly kind: 'have'; readonly list: CidList; readonly last: boolean }
   /** A part of the context of what I have merged. */
   | { readonly kind: 'context'; readonly bytes: Uint8Array; readonly last: boolean }
+  /** A part of the list of the pages that I have of snapshots that did not arrive whole. */
+  | { readonly kind: 'pages'; readonly list: CidList; readonly last: boolean }
   /** My part of the first sync begins: so many blocks, so many bytes (0: not known). */
   | { readonly kind: 'expect'; readonly blocks: number; readonly bytes: number }
   /** The next bytes of my endless CAR. */
@@ -131,6 +135,7 @@ const TAG_HOLD = 14;
 const TAG_GO = 15;
 const TAG_CONTEXT = 16;
 const TAG_PACKED = 17;
+const TAG_PAGES = 18;
 
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -148,6 +153,7 @@ export function encodeMessage(message: Message): Uint8Array {
         message.replicaId,
         HISTORY_KINDS.indexOf(message.history),
         message.inflates,
+        message.pageCount,
       ]);
     }
     case 'known':
@@ -156,6 +162,8 @@ export function encodeMessage(message: Message): Uint8Array {
       return frameOf(TAG_UNKNOWN, [message.size, message.counts]);
     case 'have':
       return frameOf(TAG_HAVE, [message.list.digests, message.list.others, message.last]);
+    case 'pages':
+      return frameOf(TAG_PAGES, [message.list.digests, message.list.others, message.last]);
     case 'context':
       return frameOf(TAG_CONTEXT, [message.bytes, message.last]);
     case 'expect':
@@ -204,10 +212,10 @@ export function decodeMessage(frame: Uint8Array): Message {
       const [size, counts] = exactly(2, fieldsOf(payload));
       return { kind: 'unknown', size: count(size), counts: bytesOf(counts) };
     }
-    case TAG_HAVE: {
-      const [digests, others, last] = exactly(3, fieldsOf(payload));
-      return { kind: 'have', list: parseCidList(digests, others), last: flag(last) };
-    }
+    case TAG_HAVE:
+      return { kind: 'have', ...listOf(payload) };
+    case TAG_PAGES:
+      return { kind: 'pages', ...listOf(payload) };
     case TAG_CONTEXT: {
       const [bytes, last] = exactly(2, fieldsOf(payload));
       if (!(bytes instanceof Uint8Array)) throw malformed('context: no bytes');
@@ -314,7 +322,8 @@ function decodeHello(fields: readonly unknown[]): Hello {
     replicaId,
     kind,
     inflates,
-  ] = exactly(10, fields);
+    pageCount,
+  ] = exactly(11, fields);
   const heads = headsOf('hello', digests, others);
   if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
     throw malformed('hello: its replica id is no short byte string');
@@ -332,6 +341,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
     replicaId,
     history,
     inflates: flag(inflates),
+    pageCount: count(pageCount),
   };
   if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
     throw new ProtocolError(
@@ -348,6 +358,12 @@ function headsOf(kind: string, digests: unknown, others: unknown): CID[] {
     throw new ProtocolError('limit-exceeded', `${kind}: more than ${MAX_HELLO_HEADS} heads`);
   }
   return unpackCids(heads);
+}
+
+/** A part of a list, and whether it is the last one. */
+function listOf(payload: Uint8Array): { list: CidList; last: boolean } {
+  const [digests, others, last] = exactly(3, fieldsOf(payload));
+  return { list: parseCidList(digests, others), last: flag(last) };
 }
 
 function fieldsOf(payload: Uint8Array): unknown[] {

@@ -6,8 +6,8 @@ import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
 import { canDeflate } from './deflate.ts';
 import { ContextExchange, contextParts } from './diff/context-exchange.ts';
 import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
-import { type Lacks, listedCids } from './diff/list-exchange.ts';
-import { CidSet } from './diff/list.ts';
+import { type Lacks, listedCids, ListExchange, listParts } from './diff/list-exchange.ts';
+import { CidSet, packCids } from './diff/list.ts';
 import { Incoming, type IncomingPart } from './incoming.ts';
 import { Inbox, type Milestone } from './inbox.ts';
 import {
@@ -61,6 +61,8 @@ export class NativeDialect implements Dialect {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #context = new ContextExchange();
+  readonly #ourPages: readonly CID[];
+  readonly #theirPages = new ListExchange();
   readonly #incoming: Incoming;
   readonly #part: IncomingPart;
   readonly #unwatch: () => void;
@@ -109,6 +111,7 @@ export class NativeDialect implements Dialect {
         this.#sayGo().catch((error: unknown) => this.#host.fail(error));
       },
     };
+    this.#ourPages = replica.history?.loosePages() ?? [];
     this.#ours = this.#hello();
     this.#outbox = new Outbox(host, this.#ours.heads, (bytes) => this.#onSent(bytes));
     this.#inbox = new Inbox(replica, origin, windowBytes, {
@@ -211,6 +214,9 @@ export class NativeDialect implements Dialect {
         this.#difference.accept(message);
         if (this.#difference.isDoubted) this.#doubt();
         return;
+      case 'pages':
+        if (this.#theirs?.pageCount === 0) throw unexpected(message);
+        return this.#theirPages.accept(message.list, message.last);
       case 'context':
         if (!this.#isDifferent() || !this.#byContext) throw unexpected(message);
         return this.#context.accept(message.bytes, message.last);
@@ -338,6 +344,7 @@ export class NativeDialect implements Dialect {
 
   async #speak(): Promise<void> {
     await this.#until(() => this.#theirs !== undefined);
+    if (this.#ourPages.length > 0) await this.#tellPages();
     if (this.#ourPart === 'pending') await this.#sendFirstPart(this.#theirs!);
     while (!this.#outbox.stopped) {
       if (this.#outcome === 'doubtful' && this.#theirBye === 'none' && !this.#byeSaid) {
@@ -469,7 +476,19 @@ export class NativeDialect implements Dialect {
     }
   }
 
+  async #tellPages(): Promise<void> {
+    const pages = this.#ourPages;
+    for await (const list of listParts(pages, pages.length, listedCids(this.#frameBytes))) {
+      this.#send({ kind: 'pages', list, last: false });
+    }
+    this.#send({ kind: 'pages', list: packCids([]), last: true });
+  }
+
   async #streamSnapshot(): Promise<void> {
+    if (this.#theirs!.pageCount > 0) {
+      await this.#until(() => this.#theirPages.complete);
+      this.#outbox.leaveOut((page) => !this.#theirPages.lacks(page));
+    }
     this.#begin(this.#host.replica.history!.snapshotSize);
     await this.#outbox.sendSnapshot();
     this.#finishPart();
@@ -537,6 +556,7 @@ export class NativeDialect implements Dialect {
       replicaId: replica.id ?? new Uint8Array(),
       history: historyKind(replica),
       inflates: canDeflate,
+      pageCount: this.#ourPages.length,
     };
   }
 

@@ -88,6 +88,7 @@ export class Outbox {
   #interrupted = false;
   /** How many snapshots were sent. */
   #snapshots = 0;
+  #isThere: (page: CID) => boolean = () => false;
   #holds = false;
   #only: CidSet | undefined;
 
@@ -237,6 +238,11 @@ export class Outbox {
     }
   }
 
+  /** Names the pages that the other side has of a snapshot which did not arrive whole. */
+  leaveOut(isThere: (page: CID) => boolean): void {
+    this.#isThere = isThere;
+  }
+
   /** Sends what is queued and what comes, block by block, until `stop` or `interrupt`. */
   async live(): Promise<void> {
     for (;;) {
@@ -356,6 +362,7 @@ export class Outbox {
     const { history } = this.#host.replica;
     for await (const block of history!.snapshot()) {
       if (this.#holds) await this.#untilGo();
+      if (this.#isThere(block.cid)) continue;
       // Somebody else has brought them all of it meanwhile.
       if (this.#only?.size === 0) break;
       await this.#pack(block);

@@ -86,6 +86,8 @@ export interface ReplicaHistory {
    * @throws BlockError when these are not the bytes of a context
    */
   blocksBeyond(context: Uint8Array): MaybePromise<Iterable<CID> | undefined>;
+  /** The pages here of a snapshot that did not arrive whole: they need not be sent again. */
+  loosePages(): readonly CID[];
   /** The state of now as the blocks of a snapshot, in the order in which `receive` takes them. */
   snapshot(): AsyncIterable<Block>;
 }

@@ -61,6 +61,7 @@ const MESSAGES: readonly Message[] = [
   { kind: 'want', keys: Uint8Array.from({ length: 32 }, (_, i) => i), last: true },
   { kind: 'have', list: packCids([cid(1), rawCid, cid(3)]), last: false },
   { kind: 'packed', length: 3, bytes: Uint8Array.of(0x4b, 0x4c, 0x4a, 0x06, 0x00) },
+  { kind: 'pages', list: packCids([cid(1), cid(3)]), last: true },
   { kind: 'hold' },
   { kind: 'go', cids: [cid(1), rawCid] },
   { kind: 'context', bytes: Uint8Array.of(0x80), last: true },

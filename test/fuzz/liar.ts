@@ -269,6 +269,7 @@ function twisted(random: Random, message: Message): Message {
         { ...message, replicaId: random.bytes(random.below(80)) },
         { ...message, history: random.pick(HISTORY_KINDS) },
         { ...message, inflates: !message.inflates },
+        { ...message, pageCount: wrongCount(random, message.pageCount) },
       ]);
     case 'known':
       return { kind: 'unknown', size: 0, counts: new Uint8Array() };
@@ -293,6 +294,7 @@ function twisted(random: Random, message: Message): Message {
         { ...message, keys: random.bytes(16 * random.below(4)) },
         { ...message, last: !message.last },
       ]);
+    case 'pages':
     case 'have': {
       const strange = packCids(strangeCids(random, random.below(20)));
       return random.pick<Message>([
@@ -344,6 +346,7 @@ function anyMessage(random: Random): Message {
     { kind: 'want', keys: random.bytes(16 * random.below(3)), last: random.oneIn(2) },
     { kind: 'have', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
     { kind: 'packed', length: 1 + random.below(70_000), bytes: random.bytes(random.below(40)) },
+    { kind: 'pages', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
     { kind: 'hold' },
     { kind: 'go', cids: strangeCids(random, random.below(4)) },
     { kind: 'context', bytes: random.bytes(random.below(30)), last: random.oneIn(2) },

@@ -78,23 +78,23 @@ const cases: [title: string, code: string, ...said: (Message | Uint8Array | stri
   [
     'a hello with a negative count',
     'malformed-frame',
-    tagged(1, [1, raw(), [], false, -1, 2 ** 23, 2 ** 16, raw(), 0, false]),
+    tagged(1, [1, raw(), [], false, -1, 2 ** 23, 2 ** 16, raw(), 0, false, 0]),
   ],
   [
     'a hello with half a head',
     'malformed-frame',
-    tagged(1, [1, raw(1, 2, 3), [], false, 1, 2 ** 23, 2 ** 16, raw(), 0, false]),
+    tagged(1, [1, raw(1, 2, 3), [], false, 1, 2 ** 23, 2 ** 16, raw(), 0, false, 0]),
   ],
   [
     'a hello with something that is no CID',
     'malformed-frame',
-    tagged(1, [1, raw(), [raw(1, 2)], false, 1, 2 ** 23, 2 ** 16, raw(), 0, false]),
+    tagged(1, [1, raw(), [raw(1, 2)], false, 1, 2 ** 23, 2 ** 16, raw(), 0, false, 0]),
   ],
   ['another version', 'unsupported-version', tagged(1, [7, 'whatever', 'may', 'follow'])],
   [
     'too many heads',
     'limit-exceeded',
-    tagged(1, [1, new Uint8Array(257 * 32), [], false, 300, 2 ** 23, 2 ** 16, raw(), 0, false]),
+    tagged(1, [1, new Uint8Array(257 * 32), [], false, 300, 2 ** 23, 2 ** 16, raw(), 0, false, 0]),
   ],
   [
     'a window that no block fits into',

@@ -204,6 +204,7 @@ export function helloOf(fields: Partial<Hello> = {}): Hello {
     replicaId: new Uint8Array(),
     history: 'blocks',
     inflates: false,
+    pageCount: 0,
     ...fields,
   };
 }
