@@ -92,6 +92,11 @@ const WRITE_GROUP_BYTES = 4 * 1024 * 1024;
 /** The index is saved again after this many bytes of new commits, or four times its own size. */
 const SAVE_AFTER_BYTES = 32 * 1024 * 1024;
 
+/** It is saved, and the log compacted, when nothing was written for so long, ... */
+const QUIET_MS = 500;
+/** ... or when so many bytes of new commits have come all the same. */
+const OVERDUE_BYTES = 512 * 1024 * 1024;
+
 /** How many blocks an import handles at a time. */
 const CAR_BATCH = 256;
 
@@ -159,7 +164,8 @@ export class Ledger {
   #savedCommits = -1;
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
   #losing: Promise<void> | undefined;
-  #compacting = false;
+  #maintenance: ReturnType<typeof setTimeout> | undefined;
+  #lastMergeMs = 0;
   #dueTimer: ReturnType<typeof setTimeout> | undefined;
   /** The wall clock at which all parked commits whose time had come were applied. */
   #judgedMs = Infinity;
@@ -664,7 +670,7 @@ export class Ledger {
       origin,
       from,
     );
-    this.#compactWhenItPays();
+    this.#maintainWhenQuiet();
   }
 
   /** Tells who wants to know that blocks came, and what they changed. */
@@ -675,10 +681,6 @@ export class Ledger {
     from?: object,
   ): void {
     this.#view.invalidate(ids);
-    if (this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4)) {
-      this.#unsavedBytes = 0;
-      void this.#turns.run(() => this.#saveIndexInBackground());
-    }
     for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, from));
     if (this.#listeners.size > 0) {
       const change: Change = { ids: [...ids], clock: this.clock, origin };
@@ -688,20 +690,37 @@ export class Ledger {
 
   // --- the rest ---
 
-  #compactWhenItPays(): void {
-    if (this.#compacting || !this.#compaction.isDue) return;
-    this.#compacting = true;
-    this.#turns
-      .run(async () => {
-        if (this.#state === 'open') await this.#compaction.run();
-      })
-      .catch((error: unknown) => {
-        // The log stays as it is, and the next write tries again.
-        if (!(error instanceof StorageError)) throwLater(error);
-      })
-      .finally(() => {
-        this.#compacting = false;
-      });
+  get #isSaveDue(): boolean {
+    return this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4);
+  }
+
+  /** What keeps writes waiting is done when there were none for a moment; never too late, though. */
+  #maintainWhenQuiet(): void {
+    this.#lastMergeMs = performance.now();
+    if (this.#maintenance !== undefined || this.#state !== 'open') return;
+    if (this.#isSaveDue || this.#compaction.isDue) this.#awaitQuiet();
+  }
+
+  #awaitQuiet(): void {
+    this.#maintenance = setTimeout(() => {
+      this.#maintenance = undefined;
+      const isQuiet = performance.now() - this.#lastMergeMs >= QUIET_MS;
+      if (isQuiet || this.#unsavedBytes > OVERDUE_BYTES)
+        void this.#turns.run(() => this.#maintain());
+      else this.#awaitQuiet();
+    }, QUIET_MS);
+    (this.#maintenance as { unref?: () => void }).unref?.();
+  }
+
+  async #maintain(): Promise<void> {
+    if (this.#state !== 'open') return;
+    try {
+      if (this.#compaction.isDue) await this.#compaction.run();
+      if (this.#isSaveDue) await this.#trySaveIndex();
+    } catch (error) {
+      // The log stays as it is, and a later write tries again.
+      if (!(error instanceof StorageError)) throwLater(error);
+    }
   }
 
   #checkOpen(): void {
@@ -839,16 +858,13 @@ export class Ledger {
   async #close(release: () => Promise<void>): Promise<void> {
     this.#state = 'closing';
     clearTimeout(this.#dueTimer);
+    clearTimeout(this.#maintenance);
     await this.#turns.run(async () => {
       if (this.#pending.length > 0) await this.#flush();
       this.#state = 'closed';
       this.#listeners.clear();
       await release();
     });
-  }
-
-  async #saveIndexInBackground(): Promise<void> {
-    if (this.#state === 'open') await this.#trySaveIndex();
   }
 
   /** An index that cannot be saved costs time at the next opening, nothing else. */

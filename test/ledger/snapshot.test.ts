@@ -241,3 +241,13 @@ async function pagesOf(ledger: Ledger): Promise<Set<string>> {
   for await (const { cid } of ledger.replica.history.snapshot()) pages.add(cid.toString());
   return pages;
 }
+
+test('a log that has outgrown its documents is compacted by itself, when there is nothing to do', async () => {
+  const alice = await memoryLedger('alice', { recentBytes: 100_000 });
+  const text = 'x'.repeat(500_000);
+  for (let n = 0; n < 40; n++) await alice.put({ _id: `doc:${n % 4}`, n, text: text + n });
+  const [digest, blocks] = [await alice.digest(), alice.replica.blockCount];
+  await expect.poll(() => alice.replica.blockCount, { timeout: 20_000 }).toBeLessThan(blocks);
+  expect(await alice.digest()).toBe(digest);
+  expect(await alice.get('doc:3')).toMatchObject({ n: 39 });
+});

@@ -78,7 +78,9 @@ describe('two processes over WebRTC', () => {
     expect(await bob.call('receivedSoFar')).toBeLessThan(40 * MEGABYTE);
   });
 
-  it('lose nothing when the receiver is killed in the middle of a transfer', async () => {
+  // To notice that a process is gone takes 15 seconds by itself.
+  const KILLED = { timeout: 120_000 };
+  it('lose nothing when the receiver is killed in the middle of a transfer', KILLED, async () => {
     await alice.call('bulk', 'large', 30, MEGABYTE);
     await connect(alice, bob);
     await bob.call('received', 10 * MEGABYTE);
