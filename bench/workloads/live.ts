@@ -8,7 +8,7 @@ import { expectDocuments, openStores } from './stores.ts';
 import type { Metrics, Run, Workload } from './workload.ts';
 
 /** Written before it is measured, so that compiling the code is not what is measured. */
-const WARM_UP = 100;
+const WARM_UP = 4000;
 const WRITES = 1000;
 /** For what follows a write, such as an acknowledgement. */
 const SETTLE_MS = 100;
