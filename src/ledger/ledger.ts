@@ -122,7 +122,7 @@ export async function openLedger(name: string, options: LedgerOptions = {}): Pro
   let ledger: Ledger | undefined;
   try {
     ledger = await Ledger.open(name, place, checked);
-    if (options.snapshot !== undefined && ledger.replica.blockCount === 0) {
+    if (options.snapshot !== undefined && ledger.replica.history.commitCount === 0) {
       await ledger.import(await loadSnapshot(options.snapshot));
     }
     return ledger;

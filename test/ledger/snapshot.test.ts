@@ -205,6 +205,22 @@ describe('a snapshot', () => {
     expect(await alice.get('doc:500')).toEqual({ _id: 'doc:500', n: 500 });
   });
 
+  test('is taken no notice of by a ledger that holds something, be it only a snapshot', async () => {
+    const alice = await memoryLedger('alice');
+    await alice.put({ _id: 'doc', n: 1 });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of alice.snapshot()) chunks.push(chunk);
+    const files: MemoryFiles = new Map();
+    const open = (snapshot: Uint8Array | string): Promise<Ledger> =>
+      openLedger('bob', { storage: new MemoryPlace(files), snapshot });
+    const bob = await open(Buffer.concat(chunks));
+    await bob.close();
+    // Nobody is there to be asked for it.
+    const again = await open('http://127.0.0.1:1/snapshot.car');
+    expect(await again.get('doc')).toEqual({ _id: 'doc', n: 1 });
+    await again.close();
+  });
+
   test('has the same pages as the one before, but for those that changed', async () => {
     const alice = await memoryLedger('alice');
     await alice.bulk(
