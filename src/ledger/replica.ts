@@ -118,7 +118,7 @@ export class LedgerReplica {
     const found = new Set<number>();
     for (let at = 0; at < keys.length; at += KEY_BYTES) {
       const commit = table.find(keys.subarray(at, at + KEY_BYTES));
-      if (commit >= 0 && commit < count && !table.isHole(commit)) found.add(commit);
+      if (commit >= 0 && commit < count && table.isWhole(commit)) found.add(commit);
     }
     return [...found].sort((a, b) => a - b).map((commit) => table.cid(commit));
   }
@@ -149,7 +149,7 @@ export class LedgerReplica {
       kept ??= { table: this.#store.table, sketch: new Sketch(0, KEPT_SYMBOLS), end: 0 };
       const breathe = breather();
       while (kept.table === this.#store.table && kept.end < this.#store.count) {
-        if (!kept.table.isHole(kept.end)) kept.sketch.add(kept.table.name(kept.end));
+        if (kept.table.isWhole(kept.end)) kept.sketch.add(kept.table.name(kept.end));
         kept.end++;
         if (kept.end % 1024 === 0) await breathe();
       }

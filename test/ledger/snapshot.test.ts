@@ -166,6 +166,10 @@ describe('compact', () => {
     await alice.put({ _id: 'doc:2', n: 300 });
     expect(await alice.get('doc:2')).toEqual({ _id: 'doc:2', n: 300 });
     expect(await alice.verify()).toMatchObject({ corrupt: [], stateMatches: true });
+    // What it tells peers of its blocks is of those that it still has.
+    expect((await alice.replica.sketch()).size).toBe(alice.replica.blockCount);
+    const dropped = alice.replica.history.commitCount - alice.replica.blockCount;
+    expect(dropped).toBeGreaterThan(280);
   });
 
   test('drops nothing of a ledger that keeps its history', async () => {
