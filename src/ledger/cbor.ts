@@ -1,5 +1,5 @@
 import { CID } from 'multiformats/cid';
-import { equalBytes } from '../blocks.ts';
+import { compareBytes, equalBytes } from '../blocks.ts';
 import { BlockError } from '../errors.ts';
 
 /**
@@ -415,7 +415,7 @@ export class CborWriter {
       if (item === undefined) return false;
       // Sorted by insertion: most objects have few keys.
       let place = items.length;
-      while (place > 0 && compareItems(items[place - 1]!, item) > 0) {
+      while (place > 0 && compareKeys(items[place - 1]!, item) > 0) {
         items[place] = items[place - 1]!;
         values[place] = values[place - 1];
         place--;
@@ -587,14 +587,9 @@ function keyItem(key: string): Uint8Array | undefined {
   return item;
 }
 
-/** Heads grow with the length, so shorter keys come first. */
-function compareItems(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) return a.length - b.length;
-  for (let i = 0; i < a.length; i++) {
-    const difference = a[i]! - b[i]!;
-    if (difference !== 0) return difference;
-  }
-  return 0;
+/** The order of keys in a map, by their items: heads grow with the length, so shorter ones come first. */
+export function compareKeys(a: Uint8Array, b: Uint8Array): number {
+  return a.length - b.length || compareBytes(a, b);
 }
 
 /** True when the text has no lone surrogate. */

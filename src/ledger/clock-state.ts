@@ -1,8 +1,10 @@
+import type { CID } from 'multiformats/cid';
 import { cidOfDigest, keyOf } from '../blocks.ts';
 import { BlockError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CommitTable, PRUNED } from './commit-table.ts';
+import type { Dot } from './commit.ts';
 import { CausalContext } from './context.ts';
 import type { Documents } from './documents.ts';
 import type { DocumentState } from './merge.ts';
@@ -35,21 +37,54 @@ export function emptyState(
   return { table, pages, cache, heads: new Set(), context, snapshots: [], loose: new Map() };
 }
 
+/** True when some commits are here only within a snapshot. */
+export function isPruned({ snapshots }: ClockState): boolean {
+  return snapshots.length > 0;
+}
+
+/** True when a commit, by its dot, is here at least within a snapshot. */
+export function isWithinSnapshot(state: ClockState, dot: Dot): boolean {
+  return isPruned(state) && state.context.covers(dot);
+}
+
+/** The number of a parent; of one that is here only within a snapshot, a new one. -1 if unknown. */
+export function numberOfParent(state: ClockState, digest: Uint8Array, dot: Dot): number {
+  const known = state.table.find(digest);
+  if (known >= 0 || !isWithinSnapshot(state, dot)) return known;
+  return state.table.add(digest, [], 0, dot, PRUNED);
+}
+
+/** The roots of the merged snapshots, from the log. @throws StorageError */
+export async function rootsOf(
+  { snapshots }: ClockState,
+  log: Log,
+): Promise<{ readonly cid: CID; readonly root: SnapshotRoot }[]> {
+  const roots: { cid: CID; root: SnapshotRoot }[] = [];
+  for (const { digest, location } of snapshots) {
+    const cid = cidOfDigest(digest);
+    roots.push({ cid, root: readRoot(await log.read(location, cid)) });
+  }
+  return roots;
+}
+
+/** True when a snapshot covers commits that are not merged here. */
+export function bringsNews({ context }: ClockState, root: SnapshotRoot): boolean {
+  return root.context.beyond(context) > 0;
+}
+
 /**
- * Merges a snapshot whose pages are in the log. When it fails, nothing has changed.
- * @returns the ids of the documents that changed, undefined when it brings nothing new
+ * Merges a snapshot that brings news and whose pages are in the log. When it fails, nothing has changed.
+ * @param placed where the root is
+ * @returns the ids of the documents that changed
  * @throws BlockError `malformed-snapshot`; StorageError
  */
 export async function mergeSnapshot(
   state: ClockState,
   documents: Documents,
-  rootDigest: Uint8Array,
-  rootBytes: Uint8Array,
-  location: Location,
-  read: (location: Location, digest: Uint8Array) => Promise<Uint8Array>,
-): Promise<string[] | undefined> {
-  const root = readRoot(rootBytes);
-  if (root.context.beyond(state.context) === 0) return undefined;
+  root: SnapshotRoot,
+  placed: ClockState['snapshots'][number],
+  log: Log,
+): Promise<string[]> {
   const { table, pages } = state;
   const [commits, pageCount] = [table.count, pages.count];
   const ours = state.context.copy();
@@ -72,7 +107,7 @@ export async function mergeSnapshot(
       if (pages.has(digest)) continue;
       const at = state.loose.get(keyOf(digest));
       if (at === undefined) throw malformed('a page is missing');
-      const bytes = await read(at, digest);
+      const bytes = await log.read(at, cidOfDigest(digest));
       const { versions, entries } = readPage(bytes);
       if (lastId !== undefined && entries[0]!.id <= lastId) throw malformed('pages out of order');
       lastId = entries.at(-1)!.id;
@@ -91,16 +126,9 @@ export async function mergeSnapshot(
   mergeHeads(state, root, new Set(theirHeads), ours);
   documents.setStates(changed);
   state.context.merge(root.context);
-  state.snapshots.push({ digest: rootDigest, location });
+  state.snapshots.push(placed);
   for (const digest of root.pages) state.loose.delete(keyOf(digest));
   return changed.map(([id]) => id);
-}
-
-/** Reads blocks of dag-cbor from a log, by place and digest. */
-export function readerOf(
-  log: Log,
-): (location: Location, digest: Uint8Array) => Promise<Uint8Array> {
-  return async (location, digest) => log.read(location, cidOfDigest(digest));
 }
 
 function mergeHeads(

@@ -14,8 +14,16 @@ import { BlockError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import type { BlockCache } from './block-cache.ts';
 import { advance, checkTime, nextTime, TICKS_PER_MS } from './clock.ts';
-import { mergeSnapshot, readerOf, type ClockState } from './clock-state.ts';
-import { NOWHERE, PRUNED, type CommitTable } from './commit-table.ts';
+import {
+  bringsNews,
+  isPruned,
+  isWithinSnapshot,
+  mergeSnapshot,
+  numberOfParent,
+  rootsOf,
+  type ClockState,
+} from './clock-state.ts';
+import { NOWHERE, type CommitTable } from './commit-table.ts';
 import {
   commitDigest,
   encodeCommit,
@@ -23,7 +31,6 @@ import {
   namesIn,
   readCommit,
   type Commit,
-  type Dot,
 } from './commit.ts';
 import type { CausalContext } from './context.ts';
 import type { Documents } from './documents.ts';
@@ -83,7 +90,7 @@ export class CommitStore {
 
   /** True when some commits are here only within a snapshot. */
   get isPruned(): boolean {
-    return this.#state.snapshots.length > 0;
+    return isPruned(this.#state);
   }
 
   /** The heads, sorted by digest. */
@@ -170,10 +177,8 @@ export class CommitStore {
   async storedCids(): Promise<Iterable<CID>> {
     const commits = this.cids();
     const cids: CID[] = [];
-    for (const { digest, location } of this.#state.snapshots) {
-      const root = readRoot(await readerOf(this.#log)(location, digest));
-      for (const page of root.pages) cids.push(cidOfDigest(page));
-      cids.push(cidOfDigest(digest));
+    for (const { cid, root } of await rootsOf(this.#state, this.#log)) {
+      cids.push(...root.pages.map((page) => cidOfDigest(page)), cid);
     }
     return [...cids, ...commits];
   }
@@ -333,11 +338,11 @@ export class CommitStore {
   }
 
   #readiness(nowMs: number): (commit: ParkedCommit) => boolean {
-    const { table, context } = this.#state;
+    const state = this.#state;
     return ({ time, parents, parentDots }) =>
       !this.#isTooEarly(time, nowMs) &&
       parents.every(
-        (parent, i) => table.find(parent) >= 0 || (this.isPruned && context.covers(parentDots[i]!)),
+        (parent, i) => state.table.find(parent) >= 0 || isWithinSnapshot(state, parentDots[i]!),
       );
   }
 
@@ -369,8 +374,10 @@ export class CommitStore {
     if (source === 'sender' && this.#parked.has(digest)) return 'held';
     const commit = readCommit(block.bytes);
     // Within a snapshot we have it already.
-    if (this.isPruned && this.#state.context.covers(commit)) return 'held';
-    const parents = commit.parents.map((parent, i) => this.#parent(parent, commit.parentDots[i]!));
+    if (isWithinSnapshot(this.#state, commit)) return 'held';
+    const parents = commit.parents.map((parent, i) =>
+      numberOfParent(this.#state, parent, commit.parentDots[i]!),
+    );
     const orphan = parents.includes(-1);
     if (!orphan) this.#check(commit, parents, block.cid);
     if (orphan || this.#isTooEarly(commit.time, nowMs)) {
@@ -378,14 +385,6 @@ export class CommitStore {
     }
     if (!healed) table.add(digest, parents, commit.time, commit, NOWHERE);
     return { digest, commit, parked: false, healed };
-  }
-
-  /** The number of a parent; of one that is here only within a snapshot, a new one. -1 if unknown. */
-  #parent(digest: Uint8Array, dot: Dot): number {
-    const { table, context } = this.#state;
-    const known = table.find(digest);
-    if (known >= 0 || !this.isPruned || !context.covers(dot)) return known;
-    return table.add(digest, [], 0, dot, PRUNED);
   }
 
   #check(commit: Commit, parents: readonly number[], cid: CID): void {
@@ -467,23 +466,21 @@ export class CommitStore {
 
   /**
    * Stores the root of a snapshot whose pages are stored, and merges it.
-   * @returns the ids of the documents that changed, undefined when it brings nothing new
+   * @returns the ids of the documents that changed, and all blocks of the snapshot; undefined when it
+   *   brings nothing new
    * @throws BlockError `malformed-snapshot`; StorageError
    */
-  async addRoot(root: Block, documents: Documents): Promise<string[] | undefined> {
-    if (readRoot(root.bytes).context.beyond(this.#state.context) === 0) return undefined;
-    const [location] = await this.#log.append([root]);
-    const { digest } = root.cid.multihash;
-    const changed = await mergeSnapshot(
-      this.#state,
-      documents,
-      digest,
-      root.bytes,
-      location!,
-      readerOf(this.#log),
-    );
+  async addRoot(
+    block: Block,
+    documents: Documents,
+  ): Promise<{ ids: string[]; cids: CID[] } | undefined> {
+    const root = readRoot(block.bytes);
+    if (!bringsNews(this.#state, root)) return undefined;
+    const [location] = await this.#log.append([block]);
+    const placed = { digest: block.cid.multihash.digest, location: location! };
+    const ids = await mergeSnapshot(this.#state, documents, root, placed, this.#log);
     this.#count();
-    return changed;
+    return { ids, cids: [...root.pages.map((page) => cidOfDigest(page)), block.cid] };
   }
 
   #count(): void {

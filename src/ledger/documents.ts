@@ -77,7 +77,7 @@ export class Documents {
       const next = applyOperation(state, at, deleted, {
         replaces: () => this.#numbersOf(operation.replaces),
         fields: () => this.#fieldsOf(bytes, operation),
-        versionOf: this.#versionOf,
+        versionOf: this.versionOf,
       });
       if (next !== state) this.#states.set(id, next);
     }
@@ -105,11 +105,7 @@ export class Documents {
   }
 
   /** The number of the commit that wrote what stands at a place. */
-  versionOf(place: Locator): number {
-    return this.pages.versionOf(place);
-  }
-
-  readonly #versionOf = (place: Locator): number => this.pages.versionOf(place);
+  readonly versionOf = (place: Locator): number => this.pages.versionOf(place);
 
   /** The document as its winning versions tell it; undefined when there is none or it is deleted. */
   get(id: string): MaybePromise<Document | undefined> {

@@ -2,14 +2,14 @@ import type { CID } from 'multiformats/cid';
 import { CarReader } from '../car/reader.ts';
 import { carChunks } from '../car/chunks.ts';
 import { carHeader } from '../car/writer.ts';
-import { cidOfDigest, verifyBlock, type Block } from '../blocks.ts';
+import { verifyBlock, type Block } from '../blocks.ts';
 import { DocumentError, LedgerError, StorageError } from '../errors.ts';
 import { Log, type LogDamage, type LogPosition } from '../storage/log.ts';
 import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
 import { Compaction, type CompactReport } from './compaction.ts';
-import { emptyState, readerOf, type ClockState } from './clock-state.ts';
+import { emptyState, rootsOf, type ClockState } from './clock-state.ts';
 import type { CommitTable } from './commit-table.ts';
 import { readCommit } from './commit.ts';
 import { checkId, encodeDocument, type Document } from './document.ts';
@@ -30,7 +30,7 @@ import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
 import { mergedAnew, replayLog } from './recovery.ts';
 import { LedgerReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
-import { isSnapshotPage, isSnapshotRoot, readRoot } from './snapshot.ts';
+import { kindOf, type BlockKind } from './snapshot.ts';
 import { cutCommits, operationFor, type Write } from './transaction.ts';
 import { Turns } from './turns.ts';
 import { LedgerView, type AllDocsOptions, type DocumentRow } from './view.ts';
@@ -606,10 +606,9 @@ export class Ledger {
   }
 
   async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
-    const changed = await this.#store.addRoot(root, this.#documents);
-    if (changed === undefined) return;
-    const pages = readRoot(root.bytes).pages.map((digest) => cidOfDigest(digest));
-    this.#tell(new Set(changed), [...pages, root.cid], 'remote', origin);
+    const brought = await this.#store.addRoot(root, this.#documents);
+    if (brought === undefined) return;
+    this.#tell(new Set(brought.ids), brought.cids, 'remote', origin);
     await this.#take(await this.#store.receiveDue(nowMs), nowMs, origin);
   }
 
@@ -763,10 +762,9 @@ export class Ledger {
 
   async #documentsBelow(heads: Clock): Promise<Documents> {
     if (this.#losing !== undefined) await this.#losing;
-    const { table, snapshots } = this.#store.state;
+    const { table } = this.#store;
     const below = table.ancestors(this.#checkClock(heads).map((cid) => this.#store.numberOf(cid)));
-    for (const { digest, location } of snapshots) {
-      const root = readRoot(await readerOf(this.#log)(location, digest));
+    for (const { root } of await rootsOf(this.#store.state, this.#log)) {
       if (root.heads.every((head) => below.has(table.find(head.digest)))) continue;
       const what = `the commits below ${heads.join(', ')} were dropped`;
       throw new LedgerError('unknown-clock', `ledger '${this.name}': ${what}`);
@@ -907,18 +905,11 @@ function overtaking(earlier: Write | undefined, later: Write): Write {
   return { ...later, resolve: true };
 }
 
-type BlockKind = 'commit' | 'page' | 'root';
-
-function kindOf({ bytes }: Block): BlockKind {
-  if (isSnapshotPage(bytes)) return 'page';
-  return isSnapshotRoot(bytes) ? 'root' : 'commit';
-}
-
 /** The blocks in their order, those of one kind that follow one another together. */
 function runsByKind(blocks: readonly Block[]): { kind: BlockKind; run: Block[] }[] {
   const runs: { kind: BlockKind; run: Block[] }[] = [];
   for (const block of blocks) {
-    const kind = kindOf(block);
+    const kind = kindOf(block.bytes);
     const last = runs.at(-1);
     if (last?.kind === kind) last.run.push(block);
     else runs.push({ kind, run: [block] });

@@ -3,12 +3,18 @@ import { cidOfDigest, keyOf } from '../blocks.ts';
 import { BlockError, StorageError } from '../errors.ts';
 import type { Location, Log, LogEntry, LogPosition } from '../storage/log.ts';
 import { breather } from './breathe.ts';
-import { mergeSnapshot, readerOf, type ClockState } from './clock-state.ts';
+import {
+  bringsNews,
+  isWithinSnapshot,
+  mergeSnapshot,
+  numberOfParent,
+  type ClockState,
+} from './clock-state.ts';
 import { advance } from './clock.ts';
-import { NO_DOT, NOWHERE, PRUNED } from './commit-table.ts';
+import { NO_DOT, NOWHERE } from './commit-table.ts';
 import { commitDigest, readCommit, type Commit } from './commit.ts';
 import { Documents } from './documents.ts';
-import { isSnapshotPage, isSnapshotRoot } from './snapshot.ts';
+import { kindOf, readRoot } from './snapshot.ts';
 
 /**
  * From stored blocks back to the clock and the documents: `add` takes them in the order of the log, in
@@ -33,9 +39,14 @@ export class Replay {
   }
 
   async add(entry: LogEntry): Promise<void> {
-    if (isSnapshotPage(entry.bytes)) this.#addPage(entry);
-    else if (isSnapshotRoot(entry.bytes)) await this.#addRoot(entry);
-    else this.#addCommit(entry);
+    switch (kindOf(entry.bytes)) {
+      case 'page':
+        return this.#addPage(entry);
+      case 'root':
+        return this.#addRoot(entry);
+      case 'commit':
+        return this.#addCommit(entry);
+    }
   }
 
   /** Merges what is left, without what it waits for. */
@@ -68,10 +79,11 @@ export class Replay {
   }
 
   async #addRoot(entry: LogEntry): Promise<void> {
-    const digest = entry.cid.multihash.digest.slice();
-    const read = readerOf(this.#log);
     try {
-      await mergeSnapshot(this.#state, this.#documents, digest, entry.bytes, placeOf(entry), read);
+      const root = readRoot(entry.bytes);
+      if (!bringsNews(this.#state, root)) return;
+      const placed = { digest: entry.cid.multihash.digest.slice(), location: placeOf(entry) };
+      await mergeSnapshot(this.#state, this.#documents, root, placed, this.#log);
     } catch (error) {
       const isDamage = error instanceof StorageError && error.code === 'corrupt';
       if (!isDamage && !(error instanceof BlockError)) throw error;
@@ -100,21 +112,17 @@ export class Replay {
 
   /** False when a parent is missing. */
   #merge(entry: LogEntry, digest: Uint8Array, commit: Commit): boolean {
-    const { table, context, heads, snapshots } = this.#state;
-    const isPruned = snapshots.length > 0;
+    const { table, context, heads } = this.#state;
     // A commit may be kept beside the snapshot that holds what it wrote.
-    const covered = isPruned && context.covers(commit);
+    const covered = isWithinSnapshot(this.#state, commit);
     const known = table.find(digest);
     if (known >= 0) {
       if (covered && table.isPruned(known)) table.setLocation(known, entry);
       return true;
     }
-    const parents = commit.parents.map((parent, i) => {
-      const number = table.find(parent);
-      const dot = commit.parentDots[i]!;
-      if (number >= 0 || !isPruned || !context.covers(dot)) return number;
-      return table.add(parent, [], 0, dot, PRUNED);
-    });
+    const parents = commit.parents.map((parent, i) =>
+      numberOfParent(this.#state, parent, commit.parentDots[i]!),
+    );
     if (parents.includes(-1)) return false;
     const number = table.add(digest, parents, commit.time, commit, entry);
     if (covered) return true;

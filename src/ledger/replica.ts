@@ -6,7 +6,7 @@ import type { CommitStore } from './commit-store.ts';
 import type { CommitTable } from './commit-table.ts';
 import { commitDigest, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
-import { isSnapshotPage, isSnapshotRoot } from './snapshot.ts';
+import { kindOf } from './snapshot.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -133,7 +133,7 @@ export class LedgerReplica {
   parentsOf(block: Block): CID[] | undefined {
     const { cid, bytes } = block;
     if (commitDigest(cid) === undefined) return undefined;
-    if (isSnapshotPage(bytes) || isSnapshotRoot(bytes)) return undefined;
+    if (kindOf(bytes) !== 'commit') return undefined;
     return readCommit(bytes).parents.map((digest) => cidOfDigest(digest));
   }
 

@@ -52,7 +52,7 @@ export async function mergePage(
     const merged = mergeElements(
       await documents.elementsOf(local),
       elementsOf(entry, page),
-      (place) => documents.versionOf(place),
+      documents.versionOf,
       seenHere,
       seenThere,
     );

@@ -1,11 +1,18 @@
 import { CID } from 'multiformats/cid';
-import { blockOf, compareBytes, DIGEST_BYTES, MAX_BLOCK_BYTES, type Block } from '../blocks.ts';
+import {
+  blockOf,
+  compareBytes,
+  DIGEST_BYTES,
+  keyOf,
+  MAX_BLOCK_BYTES,
+  type Block,
+} from '../blocks.ts';
 import { BlockError } from '../errors.ts';
 import { sha256 } from '../sha256.ts';
 import {
   CborCursor,
   CborWriter,
-  MAJOR_BYTES,
+  compareKeys,
   MAJOR_LIST,
   MAJOR_MAP,
   MAJOR_TEXT,
@@ -57,12 +64,12 @@ const ENTRY_OVERHEAD_BYTES = 48;
 const ROOT_START = Uint8Array.of(0xa1, 0x68, ...new TextEncoder().encode('snapshot'));
 const PAGE_START = Uint8Array.of(0xa1, 0x64, ...new TextEncoder().encode('page'));
 
-export function isSnapshotRoot(bytes: Uint8Array): boolean {
-  return startsWith(bytes, ROOT_START);
-}
+/** What a ledger's block is, by its first bytes; whatever is no part of a snapshot must be a commit. */
+export type BlockKind = 'commit' | 'page' | 'root';
 
-export function isSnapshotPage(bytes: Uint8Array): boolean {
-  return startsWith(bytes, PAGE_START);
+export function kindOf(bytes: Uint8Array): BlockKind {
+  if (startsWith(bytes, PAGE_START)) return 'page';
+  return startsWith(bytes, ROOT_START) ? 'root' : 'commit';
 }
 
 /** A commit of which something survives. */
@@ -150,20 +157,17 @@ function encodePage(
     .sort((a, b) => compareBytes(a.version.digest, b.version.digest));
   const numbers = new Map(versions.map(({ commit }, number) => [commit, number]));
   const numberOf = (commit: number): number => numbers.get(commit)!;
-  const writers: Uint8Array[] = [];
-  for (const { version } of versions) {
-    if (!writers.some((known) => compareBytes(known, version.writer) === 0)) {
-      writers.push(version.writer);
-    }
-  }
-  writers.sort(compareBytes);
+  const writers = [
+    ...new Map(versions.map(({ version }) => [keyOf(version.writer), version.writer])).values(),
+  ].sort(compareBytes);
+  const writerNumbers = new Map(writers.map((id, number) => [keyOf(id), number]));
 
   writer.raw(PAGE_START).head(MAJOR_LIST, 4).head(MAJOR_UNSIGNED, SNAPSHOT_VERSION);
   writer.head(MAJOR_LIST, writers.length);
   for (const id of writers) writer.bytes(id);
   writer.head(MAJOR_LIST, versions.length);
   for (const { version } of versions) {
-    const number = writers.findIndex((known) => compareBytes(known, version.writer) === 0);
+    const number = writerNumbers.get(keyOf(version.writer))!;
     writer.head(MAJOR_LIST, 4).bytes(version.digest).head(MAJOR_UNSIGNED, version.time);
     writer.head(MAJOR_UNSIGNED, number).head(MAJOR_UNSIGNED, version.sequence);
   }
@@ -404,10 +408,8 @@ function readAscending<T extends Version>(cursor: CborCursor, read: () => T): T[
 }
 
 function readDigest(cursor: CborCursor): Uint8Array {
-  if (cursor.readHead(MAJOR_BYTES) !== DIGEST_BYTES) throw malformed('not a digest', cursor.at);
-  const digest = cursor.bytes.subarray(cursor.at, cursor.at + DIGEST_BYTES);
-  if (digest.length !== DIGEST_BYTES) throw malformed('cut off', cursor.at);
-  cursor.at += DIGEST_BYTES;
+  const digest = cursor.readBytes();
+  if (digest.length !== DIGEST_BYTES) throw malformed('not a digest', cursor.at);
   return digest;
 }
 
@@ -435,7 +437,7 @@ export function encodeSet(
   fields: readonly (readonly [name: string, value: Uint8Array])[],
 ): Uint8Array {
   const encoded = fields.map(([name, value]) => ({ key: writer.text(name).finish(), value }));
-  encoded.sort((a, b) => a.key.length - b.key.length || compareBytes(a.key, b.key));
+  encoded.sort((a, b) => compareKeys(a.key, b.key));
   writer.head(MAJOR_MAP, encoded.length);
   for (const { key, value } of encoded) writer.raw(key).raw(value);
   return writer.finish();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { isSnapshotPage } from '../../src/ledger/snapshot.ts';
+import { kindOf } from '../../src/ledger/snapshot.ts';
 import { memoryLedger } from '../ledger/support.ts';
 import { join, type Joined } from './wire.ts';
 
@@ -113,7 +113,7 @@ test('a third peer gets a snapshot that came to the second one while they were l
   expect(carol.count()).toBe(3001);
   const blocks = [...alice.replica.cids()];
   for (const cid of blocks) {
-    expect(isSnapshotPage((await alice.replica.getBlock(cid))!)).toBe(false);
+    expect(kindOf((await alice.replica.getBlock(cid))!)).toBe('commit');
   }
   await close(left);
   await close(right);

@@ -3,7 +3,7 @@ import { LedgerError, StorageError } from '../../src/errors.ts';
 import { CausalContext } from '../../src/ledger/context.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
-import { isSnapshotPage, isSnapshotRoot } from '../../src/ledger/snapshot.ts';
+import { kindOf } from '../../src/ledger/snapshot.ts';
 import { blocksOf, START_MS } from '../support/history.ts';
 import type { Random } from '../support/random.ts';
 import type { CommitRecord } from './commit-record.ts';
@@ -195,7 +195,7 @@ export class SimulatedPeer {
       const key = cid.toString();
       if (this.#record.has(key)) continue;
       const bytes = this.#bytesOf(run, ledger, cid);
-      const isSnapshot = bytes !== undefined && (isSnapshotPage(bytes) || isSnapshotRoot(bytes));
+      const isSnapshot = bytes !== undefined && kindOf(bytes) !== 'commit';
       if (!isSnapshot) this.#record.add(key, bytes);
     }
   }
