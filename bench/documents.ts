@@ -1,3 +1,5 @@
+import { seededRandom } from '../src/transports/memory.ts';
+
 /** Six fields and an id; 180 to 200 bytes of JSON. */
 export type BenchDocument = {
   readonly _id: string;
@@ -14,7 +16,7 @@ export type BenchDocument = {
  * @param version another version of the document: all fields but the id differ
  */
 export function documentAt(number: number, version = 0): BenchDocument {
-  const random = randomOf(Math.imul(number, 0x9e3779b1) ^ Math.imul(version + 1, 0x85ebca6b));
+  const random = seededRandom(Math.imul(number, 0x9e3779b1) ^ Math.imul(version + 1, 0x85ebca6b));
   const word = (): string => WORDS[Math.floor(random() * WORDS.length)]!;
   const words = (count: number): string => Array.from({ length: count }, word).join(' ');
   const document = {
@@ -33,17 +35,6 @@ export function documentAt(number: number, version = 0): BenchDocument {
 
 export function* documents(from: number, to: number, version = 0): Iterable<BenchDocument> {
   for (let number = from; number < to; number++) yield documentAt(number, version);
-}
-
-/** mulberry32: numbers from 0 up to 1. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const SYLLABLES = ['ba', 'ce', 'di', 'fo', 'gu', 'ha', 'kel', 'lim', 'mor', 'nu', 'par', 'ro'];

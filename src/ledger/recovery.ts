@@ -1,8 +1,8 @@
 import type { CID } from 'multiformats/cid';
 import { cidOfDigest, keyOf } from '../blocks.ts';
 import { BlockError, StorageError } from '../errors.ts';
+import { turns } from '../turn.ts';
 import type { Location, Log, LogEntry, LogPosition } from '../storage/log.ts';
-import { breather } from './breathe.ts';
 import {
   bringsNews,
   isWithinSnapshot,
@@ -142,9 +142,9 @@ export async function replayLog(
   documents: Documents,
 ): Promise<Replay> {
   const replay = new Replay(log, state, documents);
-  const breathe = breather();
+  const turn = turns();
   for await (const entries of log.recover(from)) {
-    await breathe();
+    await turn();
     for (const entry of entries) await replay.add(entry);
   }
   replay.finish();
@@ -166,9 +166,9 @@ export async function mergedAnew(
   for (const { digest, location } of pages.dump()) fresh.loose.set(keyOf(digest), location);
   const documents = new Documents(fresh.table, fresh.pages, fresh.cache);
   const replay = new Replay(log, fresh, documents);
-  const breathe = breather();
+  const turn = turns();
   const add = async (location: Location, cid: CID): Promise<void> => {
-    await breathe();
+    await turn();
     try {
       const bytes = await log.read(location, cid);
       await replay.add({ ...location, cid, bytes });

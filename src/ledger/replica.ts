@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
-import { breather } from './breathe.ts';
+import { turns } from '../turn.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { CommitTable } from './commit-table.ts';
 import { commitDigest, readCommit } from './commit.ts';
@@ -147,11 +147,11 @@ export class LedgerReplica {
     let kept = this.#kept;
     for (let attempt = 1; ; attempt++) {
       kept ??= { table: this.#store.table, sketch: new Sketch(0, KEPT_SYMBOLS), end: 0 };
-      const breathe = breather();
+      const turn = turns();
       while (kept.table === this.#store.table && kept.end < this.#store.count) {
         if (kept.table.isWhole(kept.end)) kept.sketch.add(kept.table.name(kept.end));
         kept.end++;
-        if (kept.end % 1024 === 0) await breathe();
+        if (kept.end % 1024 === 0) await turn();
       }
       const isWhole =
         kept.table === this.#store.table && kept.sketch.size === this.#store.blockCount;

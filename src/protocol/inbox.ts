@@ -5,7 +5,7 @@ import { ProtocolError } from '../errors.ts';
 import { inflate } from './deflate.ts';
 import { Queue, Signal } from './queue.ts';
 import type { Replica } from './replica.ts';
-import { turns } from './turn.ts';
+import { turns } from '../turn.ts';
 
 /** Verified blocks are handed to the replica when they amount to this many bytes. */
 const BATCH_BYTES = 256 * 1024;

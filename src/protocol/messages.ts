@@ -137,6 +137,24 @@ const TAG_CONTEXT = 16;
 const TAG_PACKED = 17;
 const TAG_PAGES = 18;
 
+/** What a frame of counts and one byte string holds beside that string, at most. */
+export const FRAME_OVERHEAD_BYTES = 64;
+
+/** Cuts bytes into parts of at most so many; of no bytes one empty part. */
+export function* byteParts(
+  bytes: Uint8Array,
+  partBytes: number,
+): Generator<{ bytes: Uint8Array; last: boolean }> {
+  for (let at = 0; at === 0 || at < bytes.length; at += partBytes) {
+    yield { bytes: bytes.subarray(at, at + partBytes), last: at + partBytes >= bytes.length };
+  }
+}
+
+/** A message that its sender must not send at this point. */
+export function unexpected({ kind }: Message): ProtocolError {
+  return new ProtocolError('unexpected-message', `${kind} must not come at this point`);
+}
+
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
   switch (message.kind) {

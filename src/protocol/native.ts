@@ -4,31 +4,32 @@ import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
 import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
 import { canDeflate } from './deflate.ts';
-import { ContextExchange, contextParts } from './diff/context-exchange.ts';
+import { ContextExchange } from './diff/context-exchange.ts';
 import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
 import { type Lacks, listedCids, ListExchange, listParts } from './diff/list-exchange.ts';
-import { CidSet, packCids } from './diff/list.ts';
+import { CidSet } from './diff/list.ts';
 import { Incoming, type IncomingPart } from './incoming.ts';
 import { Inbox, type Milestone } from './inbox.ts';
 import {
   ABORT_REASONS,
+  byteParts,
   decodeMessage,
   encodeMessage,
+  FRAME_OVERHEAD_BYTES,
   type Hello,
   type HistoryKind,
   MAX_HELLO_HEADS,
   type Message,
   PROTOCOL_VERSION,
+  unexpected,
 } from './messages.ts';
 import { type Compression, MAX_QUEUED_BLOCKS, Outbox, tooManyWait } from './outbox.ts';
 import { Signal } from './queue.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
-import { type CidSource, slices } from './turn.ts';
+import { type CidSource, slices } from './slices.ts';
 
 /** Listeners hear of progress at most this often. */
 const PROGRESS_INTERVAL_MS = 50;
-/** What a frame of a context holds beside it, at most. */
-const FRAME_OVERHEAD_BYTES = 64;
 
 /**
  * The parts of the first sync that the other side has to stream: how many there will be, as soon as
@@ -62,7 +63,7 @@ export class NativeDialect implements Dialect {
   readonly #inbox: Inbox;
   readonly #context = new ContextExchange();
   readonly #ourPages: readonly CID[];
-  readonly #theirPages = new ListExchange();
+  readonly #theirPages = new ListExchange('pages');
   readonly #incoming: Incoming;
   readonly #part: IncomingPart;
   readonly #unwatch: () => void;
@@ -453,7 +454,7 @@ export class NativeDialect implements Dialect {
   async #sendBeyondTheirContext(): Promise<void> {
     this.#outcome = 'listed';
     const history = this.#host.replica.history!;
-    for (const part of contextParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
+    for (const part of byteParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
       this.#send({ kind: 'context', ...part });
     }
     await this.#until(() => this.#context.complete);
@@ -478,10 +479,9 @@ export class NativeDialect implements Dialect {
 
   async #tellPages(): Promise<void> {
     const pages = this.#ourPages;
-    for await (const list of listParts(pages, pages.length, listedCids(this.#frameBytes))) {
-      this.#send({ kind: 'pages', list, last: false });
+    for await (const part of listParts(pages, pages.length, listedCids(this.#frameBytes))) {
+      this.#send({ kind: 'pages', ...part });
     }
-    this.#send({ kind: 'pages', list: packCids([]), last: true });
   }
 
   async #streamSnapshot(): Promise<void> {
@@ -733,8 +733,4 @@ async function setSince(replica: Replica, heads: readonly CID[]): Promise<CidSet
 
 async function* lacking(cids: CidSource, count: number, lacks: Lacks): Slices {
   for await (const slice of slices(cids, count)) yield slice.filter(lacks);
-}
-
-function unexpected(message: Message): ProtocolError {
-  return new ProtocolError('unexpected-message', `${message.kind} must not come at this point`);
 }

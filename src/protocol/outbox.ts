@@ -9,7 +9,7 @@ import { HeldBlocks } from './held-blocks.ts';
 import { encodeCarFrame, encodeMessage } from './messages.ts';
 import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
-import { nextTurn } from './turn.ts';
+import { nextTurn } from '../turn.ts';
 
 /** The most blocks that may wait for a slow peer; beyond it the session ends, the next one compares. */
 export const MAX_QUEUED_BLOCKS = 1_000_000;
@@ -184,8 +184,7 @@ export class Outbox {
       const bytes = this.#host.replica.getBlock(cid);
       // What has to be fetched from a disk is not fresh.
       if (bytes === undefined || bytes instanceof Promise) return false;
-      const parents = this.#host.replica.parentsOf({ cid, bytes }) ?? [];
-      if (!parents.every((each) => this.#held.has(each) || group.has(String(each)))) return false;
+      if (!this.#canApply({ cid, bytes }, group)) return false;
       group.add(String(cid));
     }
     return true;
@@ -300,10 +299,10 @@ export class Outbox {
     if (overtakes) await this.#flush();
   }
 
-  /** True when the other side has all that the block needs. */
-  #canApply(block: Block): boolean {
+  /** True when the other side has all that the block needs, or gets it with this group. */
+  #canApply(block: Block, group?: ReadonlySet<string>): boolean {
     const parents = this.#host.replica.parentsOf(block) ?? [];
-    return parents.every((parent) => this.#held.has(parent));
+    return parents.every((parent) => this.#held.has(parent) || group?.has(String(parent)) === true);
   }
 
   /** Makes `live` return, or the next call of it. */

@@ -171,7 +171,7 @@ export class MemoryChannel implements Channel {
 }
 
 /** mulberry32: numbers from 0 up to 1. */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -38,14 +38,3 @@ export class ContextExchange {
     this.#complete = last;
   }
 }
-
-/** Cuts a context into parts of at most so many bytes, each with whether it is the last. */
-export function* contextParts(
-  context: Uint8Array,
-  partBytes: number,
-): Generator<{ bytes: Uint8Array; last: boolean }> {
-  for (let at = 0; at === 0 || at < context.length; at += partBytes) {
-    const last = at + partBytes >= context.length;
-    yield { bytes: context.subarray(at, at + partBytes), last };
-  }
-}

@@ -2,12 +2,19 @@ import type { CID } from 'multiformats/cid';
 import { compareBytes, concatBytes } from '../../blocks.ts';
 import { ProtocolError } from '../../errors.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, SALT_BYTES, Sketch } from '../../sketch.ts';
-import { type DiffMessage, encodeMessage, type Hello } from '../messages.ts';
+import {
+  byteParts,
+  type DiffMessage,
+  encodeMessage,
+  FRAME_OVERHEAD_BYTES,
+  type Hello,
+  unexpected,
+} from '../messages.ts';
 import type { Replica } from '../replica.ts';
 import { Queue } from '../queue.ts';
-import { slices } from '../turn.ts';
+import { slices } from '../slices.ts';
 import { type Lacks, listedCids, ListExchange, listParts } from './list-exchange.ts';
-import { CidSet, keyOf, packCids } from './list.ts';
+import { CidSet, keyOf } from './list.ts';
 import {
   decodeCounts,
   Decoder,
@@ -74,7 +81,7 @@ export class Difference {
   readonly #host: DiffHost;
   readonly #ours: Hello;
   readonly #theirs: Hello;
-  readonly #list = new ListExchange();
+  readonly #list = new ListExchange('have');
   #listSent = false;
   #summary: Summary = NOTHING_TOLD;
   #sketch: Sketch | undefined;
@@ -162,15 +169,11 @@ export class Difference {
     const { replica, frameBytes } = this.#host;
     if (!this.#listSent) {
       this.#listSent = true;
-      for await (const list of listParts(
-        replica.cids(),
-        replica.blockCount,
-        listedCids(frameBytes),
-      )) {
+      const perPart = listedCids(frameBytes);
+      for await (const part of listParts(replica.cids(), replica.blockCount, perPart)) {
         await this.#host.ready();
-        this.#host.send({ kind: 'have', list, last: false });
+        this.#host.send({ kind: 'have', ...part });
       }
-      this.#host.send({ kind: 'have', list: packCids([]), last: true });
     }
     await this.#host.until(() => this.#list.complete);
     return this.#list.lacks;
@@ -318,12 +321,11 @@ export class Difference {
     if (cids.length * KEY_BYTES !== ours.length) return undefined;
     const room = this.#host.frameBytes - FRAME_OVERHEAD_BYTES;
     const perFrame = room - (room % KEY_BYTES);
-    for (let at = 0; ; at += perFrame) {
+    for (const { bytes, last } of byteParts(theirs, perFrame)) {
       await this.#host.ready();
-      const last = at + perFrame >= theirs.length;
-      this.#host.send({ kind: 'want', keys: theirs.subarray(at, at + perFrame), last });
-      if (last) return { kind: 'read', cids, doubtful: false };
+      this.#host.send({ kind: 'want', keys: bytes, last });
     }
+    return { kind: 'read', cids, doubtful: false };
   }
 
   /** The blocks of these keys among those summarized. */
@@ -349,8 +351,7 @@ const UNSALTED_FLIGHTS = 2;
 const NO_SALT = new Uint8Array(0);
 const NOTHING_TOLD: Summary = { size: 0, counts: new Uint8Array(0) };
 
-/** What a frame of symbols or keys holds beside them, and what a symbol takes, at most, in bytes. */
-const FRAME_OVERHEAD_BYTES = 64;
+/** What a symbol takes, at most, in bytes. */
 const MAX_SYMBOL_BYTES = 25;
 
 /** The part of a flight that one message brought. */
@@ -367,8 +368,4 @@ interface Flight {
   /** What must come next, once it has begun. */
   readonly next: number | undefined;
   readonly end: number | undefined;
-}
-
-function unexpected({ kind }: DiffMessage): ProtocolError {
-  return new ProtocolError('unexpected-message', `${kind} must not come at this point`);
 }

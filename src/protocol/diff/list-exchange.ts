@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { ProtocolError } from '../../errors.ts';
-import { type CidSource, slices } from '../turn.ts';
+import { type CidSource, slices } from '../slices.ts';
 import { type CidList, CidSet, countOf, packCids } from './list.ts';
 
 /** The most CIDs that a list may have in all: 4,000,000. */
@@ -18,9 +18,15 @@ export type Lacks = (cid: CID) => boolean;
  * the other side's list as it comes in; `listParts` cuts one's own.
  */
 export class ListExchange {
+  readonly #kind: 'have' | 'pages';
   readonly #theirs = new CidSet();
   #listed = 0;
   #complete = false;
+
+  /** @param kind the message that its parts come in */
+  constructor(kind: 'have' | 'pages') {
+    this.#kind = kind;
+  }
 
   /** True once the other side has begun to tell. */
   get begun(): boolean {
@@ -35,11 +41,14 @@ export class ListExchange {
   accept(list: CidList, last: boolean): void {
     const count = countOf(list);
     if (this.#complete || (count === 0 && !last)) {
-      throw new ProtocolError('unexpected-message', 'have: an empty part, or one after the last');
+      throw new ProtocolError(
+        'unexpected-message',
+        `${this.#kind}: an empty part, or one after the last`,
+      );
     }
     this.#listed += count;
     if (this.#listed > MAX_LIST_CIDS) {
-      throw new ProtocolError('limit-exceeded', `have: more than ${MAX_LIST_CIDS} CIDs`);
+      throw new ProtocolError('limit-exceeded', `${this.#kind}: more than ${MAX_LIST_CIDS} CIDs`);
     }
     this.#theirs.addList(list);
     this.#complete = last;
@@ -48,22 +57,23 @@ export class ListExchange {
   readonly lacks: Lacks = (cid) => !this.#theirs.has(cid);
 }
 
-/** Cuts the first `count` CIDs into lists of at most `perPart`. */
+/** The first `count` CIDs in lists of at most `perPart`, behind them an empty one that says so. */
 export async function* listParts(
   cids: CidSource,
   count: number,
   perPart: number,
-): AsyncGenerator<CidList> {
+): AsyncGenerator<{ list: CidList; last: boolean }> {
   let part: CID[] = [];
   for await (const slice of slices(cids, count)) {
     for (const cid of slice) {
       part.push(cid);
       if (part.length < perPart) continue;
-      yield packCids(part);
+      yield { list: packCids(part), last: false };
       part = [];
     }
   }
-  if (part.length > 0) yield packCids(part);
+  if (part.length > 0) yield { list: packCids(part), last: false };
+  yield { list: packCids([]), last: true };
 }
 
 /** How many CIDs fit into one frame of a list or a hello. */
