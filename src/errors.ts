@@ -124,3 +124,17 @@ export type ConnectionErrorCode =
 export class ConnectionError extends EmberlinkError<ConnectionErrorCode> {
   override readonly name = 'ConnectionError';
 }
+
+export type RoomErrorCode =
+  | 'invalid-option'
+  | 'wrong-secret'
+  | 'refused'
+  | 'replaced'
+  | 'unauthorized'
+  | 'no-signaling'
+  | 'left';
+
+/** Membership in a room that did not come about, or ended: see the code. */
+export class RoomError extends EmberlinkError<RoomErrorCode> {
+  override readonly name = 'RoomError';
+}

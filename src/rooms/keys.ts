@@ -1,0 +1,160 @@
+import { base64url } from 'multiformats/bases/base64';
+import { RoomError } from '../errors.ts';
+
+/** OWASP's figure of 2023 for PBKDF2 with HMAC-SHA-256: some 0.2 s, once a room. */
+const PBKDF2_ITERATIONS = 600_000;
+
+const MAX_ROOM_BYTES = 256;
+const MIN_SECRET_BYTES = 16;
+const GENERATED_SECRET = /^ember-([A-Za-z0-9_-]{43})$/;
+const IV_BYTES = 12;
+
+const text = new TextEncoder();
+
+/** What the signaling servers call a room: its name's hash, as 43 characters of base64url. */
+export async function roomId(room: string): Promise<string> {
+  return base64url.baseEncode(await sha256(joined(['emberlink room 1', nameBytes(room)])));
+}
+
+/** A secret that nobody guesses: 256 random bits as a string that can be put into a link. */
+export function createRoomSecret(): string {
+  return `ember-${base64url.baseEncode(crypto.getRandomValues(new Uint8Array(32)))}`;
+}
+
+/**
+ * The keys that the members of a room share: one to seal what they tell each other by way of
+ * signaling servers, one to prove membership. They follow from the room's name and its secret.
+ */
+export class RoomKeys {
+  /** See `roomId`. */
+  readonly id: string;
+  readonly #sealing: CryptoKey;
+  readonly #proving: CryptoKey;
+
+  private constructor(id: string, sealing: CryptoKey, proving: CryptoKey) {
+    this.id = id;
+    this.#sealing = sealing;
+    this.#proving = proving;
+  }
+
+  /**
+   * @param secret one of `createRoomSecret` or at least 16 bytes are taken as they are; any other
+   *   text is a passphrase, and stretched by PBKDF2. Without one the room's name is all there is to
+   *   know.
+   * @throws RoomError `invalid-option` for an empty or too long name, or a secret that is too short
+   */
+  static async derive(room: string, secret?: string | Uint8Array): Promise<RoomKeys> {
+    const id = await roomId(room);
+    const master = await crypto.subtle.importKey(
+      'raw',
+      secret === undefined ? new Uint8Array(nameBytes(room)) : await secretBytes(id, secret),
+      'HKDF',
+      false,
+      ['deriveKey'],
+    );
+    const key = (
+      use: string,
+      kind: AesKeyGenParams | HmacKeyGenParams,
+      usages: KeyUsage[],
+    ): Promise<CryptoKey> => {
+      const info = joined(['emberlink', use, id]);
+      const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info };
+      return crypto.subtle.deriveKey(hkdf, master, kind, false, usages);
+    };
+    return new RoomKeys(
+      id,
+      await key('seal', { name: 'AES-GCM', length: 256 }, ['encrypt', 'decrypt']),
+      await key('prove', { name: 'HMAC', hash: 'SHA-256', length: 256 }, ['sign', 'verify']),
+    );
+  }
+
+  /** AES-GCM under a random IV, as base64url. */
+  async seal(plain: Uint8Array): Promise<string> {
+    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+    const additionalData = text.encode(this.id);
+    const algorithm = { name: 'AES-GCM', iv, additionalData };
+    const sealed = await crypto.subtle.encrypt(algorithm, this.#sealing, plain as BufferSource);
+    return base64url.baseEncode(joinedBytes([iv, new Uint8Array(sealed)]));
+  }
+
+  /** What was sealed with the keys of the same room and secret; undefined for anything else. */
+  async open(envelope: string): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = base64url.baseDecode(envelope);
+      const additionalData = text.encode(this.id);
+      const algorithm = { name: 'AES-GCM', iv: bytes.slice(0, IV_BYTES), additionalData };
+      const plain = await crypto.subtle.decrypt(algorithm, this.#sealing, bytes.slice(IV_BYTES));
+      return new Uint8Array(plain);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** HMAC-SHA-256 over the parts, each with its length before it: 32 bytes. */
+  async prove(parts: readonly (string | Uint8Array)[]): Promise<Uint8Array> {
+    return new Uint8Array(await crypto.subtle.sign('HMAC', this.#proving, joined(parts)));
+  }
+
+  /** True when `mac` is what `prove` gives for these parts; compared in constant time. */
+  async verify(mac: Uint8Array, parts: readonly (string | Uint8Array)[]): Promise<boolean> {
+    return crypto.subtle.verify('HMAC', this.#proving, mac as BufferSource, joined(parts));
+  }
+}
+
+// --- bytes ---
+
+function nameBytes(room: string): Uint8Array {
+  const bytes = text.encode(room.normalize('NFC'));
+  if (bytes.length > 0 && bytes.length <= MAX_ROOM_BYTES) return bytes;
+  throw new RoomError(
+    'invalid-option',
+    `a room's name has 1 to ${MAX_ROOM_BYTES} bytes of UTF-8, not ${bytes.length}`,
+  );
+}
+
+async function secretBytes(
+  id: string,
+  secret: string | Uint8Array,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof secret !== 'string') {
+    if (secret.length >= MIN_SECRET_BYTES) return new Uint8Array(secret);
+    throw new RoomError(
+      'invalid-option',
+      `a secret of ${secret.length} bytes; at least ${MIN_SECRET_BYTES}`,
+    );
+  }
+  if (secret === '') throw new RoomError('invalid-option', 'an empty secret');
+  const generated = GENERATED_SECRET.exec(secret)?.[1];
+  if (generated !== undefined) return base64url.baseDecode(generated).slice();
+  const passphrase = text.encode(secret.normalize('NFC'));
+  const key = await crypto.subtle.importKey('raw', passphrase, 'PBKDF2', false, ['deriveBits']);
+  const salt = joined(['emberlink secret 1', id]);
+  const algorithm = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS };
+  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, 256));
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+}
+
+/** The parts one after the other, the length of each in 4 bytes before it. */
+function joined(parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+  return joinedBytes(
+    parts.flatMap((part) => {
+      const bytes = typeof part === 'string' ? text.encode(part) : part;
+      const length = new Uint8Array(4);
+      new DataView(length.buffer).setUint32(0, bytes.length);
+      return [length, bytes];
+    }),
+  );
+}
+
+function joinedBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
