@@ -115,6 +115,7 @@ export class SignalError extends EmberlinkError<SignalErrorCode> {
 
 export type ConnectionErrorCode =
   | 'no-webrtc'
+  | 'no-websocket'
   | 'connect-timeout'
   | 'connect-failed'
   | 'peer-gone'
