@@ -27,7 +27,10 @@ export interface RoomOptions extends SignalingClientOptions {
   readonly info?: unknown;
   /** `read`: gets what others write, and what it writes itself stays here. Default `write`. */
   readonly access?: 'read' | 'write';
-  /** Up to so many others all are linked with all; beyond it each with at most so many. Default 12. */
+  /**
+   * Up to so many others all are linked with all; beyond it each with about so many. At least 2,
+   * default 12.
+   */
   readonly maxPeers?: number;
   /** STUN and TURN servers, beside those that the signaling server hands out. */
   readonly iceServers?: readonly RTCIceServer[];
@@ -133,6 +136,7 @@ export class Room {
   /** @internal Use `joinRoom`. */
   constructor(replica: Replica, options: RoomOptions) {
     checkRoom(options.room, options.secret);
+    checkNumbers(options);
     this.#replica = replica;
     this.#options = options;
     this.#adapters = adaptersOf(options);
@@ -458,6 +462,15 @@ function adaptersOf(options: RoomOptions): readonly SignalingAdapter[] {
   return all.map((each: string | SignalingAdapter) =>
     typeof each === 'string' ? new SignalingClient(each, options) : each,
   );
+}
+
+function checkNumbers({ maxPeers, connectTimeoutMs }: RoomOptions): void {
+  if (maxPeers !== undefined && !(Number.isSafeInteger(maxPeers) && maxPeers >= 2)) {
+    throw new RoomError('invalid-option', `maxPeers is a whole number from 2 on, not ${maxPeers}`);
+  }
+  if (connectTimeoutMs !== undefined && !(connectTimeoutMs > 0)) {
+    throw new RoomError('invalid-option', `connectTimeoutMs is positive, not ${connectTimeoutMs}`);
+  }
 }
 
 function infoText(info: unknown): string {

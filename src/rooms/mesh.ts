@@ -383,7 +383,7 @@ export class Mesh {
     const reached = reachable(this.#self, this.#links());
     for (const [id, peer] of this.#peers) {
       if (reached.has(id)) peer.reachedAt = now;
-      if (reached.has(id) || peer.state.kind === 'connecting') continue;
+      if (reached.has(id)) continue;
       if (now - peer.answeredAt > GONE_MS) this.#forget(id, 'the member is gone');
       else if (now - Math.max(peer.answeredAt, peer.knockedAt) > ASK_MS) {
         peer.knockedAt = now;
@@ -714,7 +714,7 @@ export class Mesh {
       case 'event':
         if (message.from === this.#self || !this.#seen.add(message.from, message.number)) return;
         this.#events.heard(message);
-        this.#handOn(message, message.from);
+        this.#handOn(message, from);
         return;
       case 'leaving':
         if (message.from === this.#self || this.#left.has(message.from)) return;
@@ -749,19 +749,29 @@ export class Mesh {
     }
   }
 
-  /** To those that hear it from us, if all know of the same links. */
-  #handOn(message: Spread, origin: string): void {
-    let children = this.#children.get(origin);
+  /**
+   * What is lossy goes along a tree of those that know of the same links: nobody gets it twice. All
+   * else goes to everybody, whatever they know.
+   */
+  #handOn(message: Spread, from: string): void {
+    if (message.kind === 'presence' && !message.settled) {
+      this.#handDown(message);
+      return;
+    }
+    this.#flood(message, (id) => id !== from && id !== message.from);
+  }
+
+  #handDown(message: Spread): void {
+    let children = this.#children.get(message.from);
     if (children === undefined) {
-      children = childrenInTree(this.#self, origin, this.#links());
-      this.#children.set(origin, children);
+      children = childrenInTree(this.#self, message.from, this.#links());
+      this.#children.set(message.from, children);
     }
     if (children.length === 0) return;
     const bytes = encodeMemberMessage(message);
-    const isLossy = message.kind === 'presence' && !message.settled;
     for (const id of children) {
       const state = this.#peers.get(id)?.state;
-      if (state?.kind === 'linked') state.link.sendBytes(bytes, isLossy);
+      if (state?.kind === 'linked') state.link.sendBytes(bytes, true);
     }
   }
 

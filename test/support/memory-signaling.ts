@@ -22,13 +22,25 @@ export class MemorySignaling {
   readonly #rooms = new Map<string, Map<string, SignalingEvents>>();
   #down = false;
 
-  adapter(name = 'memory'): SignalingAdapter {
-    return { name, join: (options, events) => this.#join(options, events) };
+  /** @param joined called with the address of whoever joins by it */
+  adapter(name = 'memory', joined: (address: string) => void = () => {}): SignalingAdapter {
+    return {
+      name,
+      join: (options, events) => {
+        joined(addressOf(options));
+        return this.#join(options, events);
+      },
+    };
   }
 
   /** Delivers an envelope that nobody has sent. */
   deliver({ room, from, to, data }: Envelope): void {
     if (!this.#down) this.#rooms.get(room)?.get(to)?.message(from, data);
+  }
+
+  /** Tells a member that this address has entered. */
+  enter(room: string, to: string, address: string): void {
+    this.#rooms.get(room)?.get(to)?.entered(address);
   }
 
   /** Nothing gets through, and everybody is told that the server is gone; or it is back. */
@@ -46,8 +58,9 @@ export class MemorySignaling {
     }
   }
 
-  #join({ room, proof }: SignalingJoin, events: SignalingEvents): SignalingMembership {
-    const address = proof.slice(0, 22);
+  #join(options: SignalingJoin, events: SignalingEvents): SignalingMembership {
+    const { room } = options;
+    const address = addressOf(options);
     queueMicrotask(() => {
       const members = this.#rooms.get(room) ?? new Map<string, SignalingEvents>();
       this.#rooms.set(room, members);
@@ -73,6 +86,10 @@ export class MemorySignaling {
       },
     };
   }
+}
+
+function addressOf({ proof }: SignalingJoin): string {
+  return proof.slice(0, 22);
 }
 
 function others(members: ReadonlyMap<string, unknown>, address: string): string[] {
