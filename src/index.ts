@@ -58,7 +58,7 @@ export type { WebRtcImplementation } from './transports/webrtc.ts';
 export type { WebSocketClass } from './transports/websocket-class.ts';
 export {
   connectWebSocket,
-  WebSocketSync,
+  type WebSocketSync,
   type WebSocketSyncOptions,
   type WebSocketSyncStatus,
 } from './websocket-sync.ts';

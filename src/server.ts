@@ -1,11 +1,11 @@
 export type { Access } from './rooms/handshake.ts';
 export {
   serveWebSocket,
-  SyncServer,
   type Applicant,
   type ClientStatus,
   type ServedRoom,
   type ServedRoomOptions,
   type ServeWebSocketOptions,
   type SyncClient,
+  type SyncServer,
 } from './serve-websocket.ts';
