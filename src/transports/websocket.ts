@@ -183,7 +183,7 @@ export class WebSocketChannel implements Channel {
     this.#heard = true;
     // In the background browsers slow timers down, but not messages.
     if (this.#poll !== undefined) this.#lookAtBuffer();
-    const frame = data instanceof ArrayBuffer ? new Uint8Array(data) : (data as string);
+    const frame = typeof data === 'string' ? data : new Uint8Array(data as ArrayBuffer);
     if (typeof frame === 'string' && frame.startsWith(OWN)) this.#receivedOwn(frame);
     else this.#receivedFrame(frame);
   }
