@@ -110,9 +110,7 @@ export async function serveWebSocket(
     const keys = await RoomKeys.derive(name, secret);
     rooms.set(keys.id, { name, keys, replica: replicaOf(ledger) });
   }
-  const server = new SyncServer(rooms, options);
-  await server.listen();
-  return server;
+  return SyncServer.open(rooms, options);
 }
 
 interface Room {
@@ -132,7 +130,16 @@ export class SyncServer {
   #nextId = 1;
   #closing: Promise<void> | undefined;
 
-  constructor(rooms: ReadonlyMap<string, Room>, options: ServeWebSocketOptions) {
+  static async open(
+    rooms: ReadonlyMap<string, Room>,
+    options: ServeWebSocketOptions,
+  ): Promise<SyncServer> {
+    const server = new SyncServer(rooms, options);
+    await server.#listen();
+    return server;
+  }
+
+  private constructor(rooms: ReadonlyMap<string, Room>, options: ServeWebSocketOptions) {
     this.#rooms = rooms;
     this.#options = options;
     this.#http = options.tls === undefined ? createHttpServer() : createHttpsServer(options.tls);
@@ -180,11 +187,13 @@ export class SyncServer {
     return () => this.#listeners.delete(listener);
   }
 
-  /**
-   * Begins to take clients. `serveWebSocket` has done so.
-   * @throws ConnectionError `connect-failed`
-   */
-  listen(): Promise<void> {
+  /** Takes no more clients, delivers what was written before to those that are here, and ends. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #listen(): Promise<void> {
     const { port = 0, host = DEFAULT_HOST } = this.#options;
     return new Promise((resolve, reject) => {
       const failed = (cause: Error): void => {
@@ -199,12 +208,6 @@ export class SyncServer {
         resolve();
       });
     });
-  }
-
-  /** Takes no more clients, delivers what was written before to those that are here, and ends. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
   }
 
   async #close(): Promise<void> {

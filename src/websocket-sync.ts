@@ -26,7 +26,10 @@ export interface WebSocketSyncOptions
   readonly secret?: string | Uint8Array;
   /** For the server's `authorize`; called for each connection. Only who knows the secret can read it. */
   readonly token?: string | (() => string | Promise<string>);
-  /** Whether to come back when the connection is lost, or does not come about. Default true. */
+  /**
+   * Whether to come back when the connection is lost, or does not come about. Default true. A refusal
+   * (RoomError) ends it all the same.
+   */
   readonly reconnect?: boolean;
   /** How long one attempt to connect may take. Default 10,000. */
   readonly connectTimeoutMs?: number;
@@ -134,8 +137,12 @@ export class WebSocketSync {
    * nothing is left open.
    */
   async close(): Promise<void> {
+    if (this.#session === undefined) {
+      this.destroy();
+      return;
+    }
     this.#leaving.abort();
-    await this.#session?.close();
+    await this.#session.close();
     await this.#over;
   }
 

@@ -54,6 +54,8 @@ export function openWebSocket(
   options: WebSocketChannelOptions & { timeoutMs: number; signal: AbortSignal },
 ): Promise<Channel> {
   return new Promise((resolve, reject) => {
+    const unwanted = new ConnectionError('closed', 'closed while connecting');
+    if (options.signal.aborted) throw unwanted;
     const socket = createSocket(WebSocketClass, url);
     let cause: unknown;
     const failed = (error: Error): void => {
@@ -68,7 +70,7 @@ export function openWebSocket(
     // Node's tells why, browsers keep it to themselves.
     const onError = (event: Event): void => void (cause = errorOf(event));
     const onClose = (): void => failed(connectFailed(url, cause));
-    const onAbort = (): void => failed(new ConnectionError('closed', 'closed while connecting'));
+    const onAbort = (): void => failed(unwanted);
     const timer = setTimeout(() => {
       const seconds = options.timeoutMs / 1000;
       failed(new ConnectionError('connect-timeout', `${url}: no connection within ${seconds} s`));
@@ -84,7 +86,6 @@ export function openWebSocket(
     socket.addEventListener('open', onOpen);
     socket.addEventListener('close', onClose);
     options.signal.addEventListener('abort', onAbort);
-    if (options.signal.aborted) onAbort();
   });
 }
 

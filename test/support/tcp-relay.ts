@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** A TCP proxy to one port of this machine, whose lines can fall silent without being closed. */
+/**
+ * A TCP proxy to one port of this machine: its lines can fall silent without being closed, and it may
+ * close those on which nothing passes for a while.
+ */
 export class TcpRelay {
   readonly port: number;
   readonly #server: net.Server;
   readonly #sockets: ReadonlySet<net.Socket>;
 
-  static async open(targetPort: number): Promise<TcpRelay> {
+  static async open(targetPort: number, idleMs = 0): Promise<TcpRelay> {
     const sockets = new Set<net.Socket>();
     const server = net.createServer((near) => {
       const far = net.connect(targetPort, '127.0.0.1');
@@ -17,6 +20,7 @@ export class TcpRelay {
       ] as const) {
         sockets.add(from);
         from.pipe(to);
+        from.setTimeout(idleMs, () => from.destroy());
         from.on('error', () => to.destroy());
         from.on('close', () => {
           sockets.delete(from);

@@ -23,14 +23,14 @@ interface Joined {
   readonly relay: TcpRelay;
 }
 
-async function join(): Promise<Joined> {
+async function join(idleMs?: number): Promise<Joined> {
   const door = new WebSocketServer({
     port: 0,
     host: '127.0.0.1',
     maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES,
   });
   await once(door, 'listening');
-  const relay = await TcpRelay.open((door.address() as AddressInfo).port);
+  const relay = await TcpRelay.open((door.address() as AddressInfo).port, idleMs);
   onTestFinished(() => {
     relay.close();
     door.close();
@@ -70,10 +70,11 @@ describe('a WebSocket channel', () => {
     expect(atServer.frames).toEqual(sent);
   });
 
-  it('stays open in silence for as long as both sides live', async () => {
-    const { client, server } = await join();
+  it('stays open in silence, through a proxy that closes idle lines', async () => {
+    const idleMs = 4 * KEEP_ALIVE_MS;
+    const { client, server } = await join(idleMs);
     const [atClient, atServer] = [listen(client), listen(server)];
-    const silence = new Promise((resolve) => setTimeout(resolve, 4 * KEEP_ALIVE_MS));
+    const silence = new Promise((resolve) => setTimeout(resolve, 1.5 * idleMs));
     const over = await Promise.race([atClient.closed, atServer.closed, silence]);
     expect(over).toBeUndefined();
     client.send('still here');
