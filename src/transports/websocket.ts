@@ -57,7 +57,6 @@ export function openWebSocket(
     const unwanted = new ConnectionError('closed', 'closed while connecting');
     if (options.signal.aborted) throw unwanted;
     const socket = createSocket(WebSocketClass, url);
-    let cause: unknown;
     const failed = (error: Error): void => {
       settle();
       reject(error);
@@ -67,9 +66,9 @@ export function openWebSocket(
       settle();
       resolve(new WebSocketChannel(socket, options));
     };
-    // Node's tells why, browsers keep it to themselves.
-    const onError = (event: Event): void => void (cause = errorOf(event));
-    const onClose = (): void => failed(connectFailed(url, cause));
+    // Node's tells why, browsers keep it to themselves; after it not all of them say `close`.
+    const onError = (event: Event): void => failed(connectFailed(url, errorOf(event)));
+    const onClose = (): void => failed(connectFailed(url, undefined));
     const onAbort = (): void => failed(unwanted);
     const timer = setTimeout(() => {
       const seconds = options.timeoutMs / 1000;
@@ -79,11 +78,13 @@ export function openWebSocket(
       clearTimeout(timer);
       options.signal.removeEventListener('abort', onAbort);
       socket.removeEventListener('open', onOpen);
+      socket.removeEventListener('error', onError);
       socket.removeEventListener('close', onClose);
     };
-    // It stays: without a listener Node's errors would be thrown, and it may fail once more.
-    socket.addEventListener('error', onError);
+    // Without a listener Node's errors would be thrown, also that of giving up the attempt.
+    socket.addEventListener('error', () => {});
     socket.addEventListener('open', onOpen);
+    socket.addEventListener('error', onError);
     socket.addEventListener('close', onClose);
     options.signal.addEventListener('abort', onAbort);
   });

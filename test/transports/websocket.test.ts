@@ -8,9 +8,11 @@ import {
   openWebSocket,
   WebSocketChannel,
 } from '../../src/transports/websocket.ts';
-import { loadWebSocket } from '../../src/transports/websocket-class.ts';
+import type { WebSocketClass } from '../../src/transports/websocket-class.ts';
 import { listen, testChannel } from '../suites/channel.suite.ts';
 import { TcpRelay } from '../support/tcp-relay.ts';
+
+const OfNode = NodeWebSocket as unknown as WebSocketClass;
 
 /** Small, so that a vanished peer is noticed soon; large enough for a busy machine. */
 const KEEP_ALIVE_MS = 1000;
@@ -23,7 +25,7 @@ interface Joined {
   readonly relay: TcpRelay;
 }
 
-async function join(idleMs?: number): Promise<Joined> {
+async function join({ idleMs = 0, WebSocket = OfNode } = {}): Promise<Joined> {
   const door = new WebSocketServer({
     port: 0,
     host: '127.0.0.1',
@@ -41,7 +43,7 @@ async function join(idleMs?: number): Promise<Joined> {
       resolve({ socket, server: new WebSocketChannel(socket as unknown as WebSocket, options) });
     });
   });
-  const client = await openWebSocket(`ws://127.0.0.1:${relay.port}`, await loadWebSocket(), {
+  const client = await openWebSocket(`ws://127.0.0.1:${relay.port}`, WebSocket, {
     keepAliveMs: KEEP_ALIVE_MS,
     timeoutMs: 10_000,
     signal: new AbortController().signal,
@@ -59,6 +61,15 @@ testChannel('WebSocket, from the server', async () => {
   return { alice: server, bob: client, vanish: () => relay.fallSilent() };
 });
 
+// Node 20 has none, unless it is asked for; it is not the one of `ws`, and much like those of browsers.
+const Global = globalThis.WebSocket as WebSocketClass | undefined;
+if (Global !== undefined) {
+  testChannel('the global WebSocket', async () => {
+    const { client, server, relay } = await join({ WebSocket: Global });
+    return { alice: client, bob: server, vanish: () => relay.fallSilent() };
+  });
+}
+
 describe('a WebSocket channel', () => {
   it('carries text that looks like its own keepalives', async () => {
     const { client, server } = await join();
@@ -72,7 +83,7 @@ describe('a WebSocket channel', () => {
 
   it('stays open in silence, through a proxy that closes idle lines', async () => {
     const idleMs = 4 * KEEP_ALIVE_MS;
-    const { client, server } = await join(idleMs);
+    const { client, server } = await join({ idleMs });
     const [atClient, atServer] = [listen(client), listen(server)];
     const silence = new Promise((resolve) => setTimeout(resolve, 1.5 * idleMs));
     const over = await Promise.race([atClient.closed, atServer.closed, silence]);
@@ -142,7 +153,7 @@ describe('opening a WebSocket', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    const opening = openWebSocket(`ws://127.0.0.1:${port}`, await loadWebSocket(), {
+    const opening = openWebSocket(`ws://127.0.0.1:${port}`, OfNode, {
       timeoutMs: 10_000,
       signal,
     });
@@ -157,12 +168,11 @@ describe('opening a WebSocket', () => {
     await once(silent, 'listening');
     onTestFinished(() => void silent.close());
     const url = `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const WebSocketClass = await loadWebSocket();
-    await expect(openWebSocket(url, WebSocketClass, { timeoutMs: 300, signal })).rejects.toThrow(
+    await expect(openWebSocket(url, OfNode, { timeoutMs: 300, signal })).rejects.toThrow(
       expect.objectContaining({ code: 'connect-timeout' }),
     );
     const leaving = new AbortController();
-    const opening = openWebSocket(url, WebSocketClass, {
+    const opening = openWebSocket(url, OfNode, {
       timeoutMs: 10_000,
       signal: leaving.signal,
     });
