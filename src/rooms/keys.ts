@@ -19,6 +19,18 @@ export async function roomId(room: string): Promise<string> {
   return base64url.baseEncode(await sha256(joined(['emberlink room 1', nameBytes(room)])));
 }
 
+/** @throws RoomError `invalid-option` for an empty or too long name, or a secret that is too short */
+export function checkRoom(room: string, secret?: string | Uint8Array): void {
+  nameBytes(room);
+  if (secret === '') throw new RoomError('invalid-option', 'an empty secret');
+  if (secret instanceof Uint8Array && secret.length < MIN_SECRET_BYTES) {
+    throw new RoomError(
+      'invalid-option',
+      `a secret of ${secret.length} bytes; at least ${MIN_SECRET_BYTES}`,
+    );
+  }
+}
+
 /** A secret that nobody guesses: 256 random bits as a string that can be put into a link. */
 export function createRoomSecret(): string {
   return `ember-${base64url.baseEncode(crypto.getRandomValues(new Uint8Array(32)))}`;
@@ -44,9 +56,10 @@ export class RoomKeys {
    * @param secret one of `createRoomSecret` or at least 16 bytes are taken as they are; any other
    *   text is a passphrase, and stretched by PBKDF2. Without one the room's name is all there is to
    *   know.
-   * @throws RoomError `invalid-option` for an empty or too long name, or a secret that is too short
+   * @throws RoomError like `checkRoom`
    */
   static async derive(room: string, secret?: string | Uint8Array): Promise<RoomKeys> {
+    checkRoom(room, secret);
     const id = await roomId(room);
     const master = await crypto.subtle.importKey(
       'raw',
@@ -119,14 +132,7 @@ async function secretBytes(
   id: string,
   secret: string | Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (typeof secret !== 'string') {
-    if (secret.length >= MIN_SECRET_BYTES) return new Uint8Array(secret);
-    throw new RoomError(
-      'invalid-option',
-      `a secret of ${secret.length} bytes; at least ${MIN_SECRET_BYTES}`,
-    );
-  }
-  if (secret === '') throw new RoomError('invalid-option', 'an empty secret');
+  if (typeof secret !== 'string') return new Uint8Array(secret);
   const generated = GENERATED_SECRET.exec(secret)?.[1];
   if (generated !== undefined) return base64url.baseDecode(generated).slice();
   const passphrase = text.encode(secret.normalize('NFC'));

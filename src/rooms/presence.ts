@@ -1,0 +1,178 @@
+import { decode, encode } from '@ipld/dag-cbor';
+import { RoomError } from '../errors.ts';
+import { MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
+
+/** 60 updates a second: what comes faster replaces what waits. */
+const UPDATE_INTERVAL_MS = 1000 / 60;
+/** A value that has stood for this long is sent once more, reliably. */
+const SETTLE_MS = 150;
+
+type PresenceMessage = MemberMessage & { kind: 'presence' };
+
+interface Entry {
+  readonly number: number;
+  readonly bytes: Uint8Array | undefined;
+  readonly value: unknown;
+}
+
+/** What `RoomPresence` asks of its room. */
+export interface PresenceHost {
+  readonly self: string;
+  nextNumber(): number;
+  spread(message: PresenceMessage): void;
+}
+
+/**
+ * A value of each member that lasts as long as the member stays: a cursor, a heading, a name. Only the
+ * last one counts; it goes past the ledger, and is nowhere stored.
+ */
+export class RoomPresence {
+  readonly #host: PresenceHost;
+  readonly #others = new Map<string, Entry>();
+  readonly #listeners = new Set<() => void>();
+  #own: Entry | undefined;
+  #all: ReadonlyMap<string, unknown> = new Map();
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #updateTimer: ReturnType<typeof setTimeout> | undefined;
+  #settleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(host: PresenceHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Shows this value to the others; undefined shows none. Up to 60 a second are sent, the last one in
+   * any case.
+   * @param value anything that dag-cbor holds, up to 16,128 bytes of it
+   * @throws RoomError `invalid-option` for any other
+   */
+  set(value: unknown): void {
+    const bytes = value === undefined ? undefined : encodeValue(value);
+    this.#own = { number: this.#host.nextNumber(), bytes, value };
+    const waitMs = this.#sentAt + UPDATE_INTERVAL_MS - performance.now();
+    if (waitMs <= 0) this.#send();
+    else this.#updateTimer ??= setTimeout(() => this.#send(), waitMs);
+  }
+
+  /** One's own value. */
+  get own(): unknown {
+    return this.#own?.value;
+  }
+
+  /** The others' values by the id of the peer: the same map until something changes. */
+  all(): ReadonlyMap<string, unknown> {
+    return this.#all;
+  }
+
+  /** Calls the listener when another's value changes; returns the function that ends this. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // --- for the room ---
+
+  /** @internal What a member tells. */
+  hear(message: PresenceMessage): void {
+    const known = this.#others.get(message.from);
+    if (known !== undefined && known.number >= message.number) return;
+    const { number, value: bytes } = message;
+    const isSame = known !== undefined && sameBytes(known.bytes, bytes);
+    const value = isSame ? known.value : decodeValue(bytes);
+    this.#others.set(message.from, { number, bytes, value });
+    if (!isSame) this.#changed();
+  }
+
+  /** @internal The values of all, for one who has just been linked. */
+  messages(): PresenceMessage[] {
+    const entries: [string, Entry][] = [...this.#others];
+    if (this.#own !== undefined) entries.push([this.#host.self, this.#own]);
+    return entries.map(([from, { number, bytes }]) => message(from, number, bytes, true));
+  }
+
+  /** @internal Those that are not there any more show nothing. */
+  keepOnly(isThere: (id: string) => boolean): void {
+    const gone = [...this.#others.keys()].filter((id) => !isThere(id));
+    for (const id of gone) this.#others.delete(id);
+    if (gone.length > 0) this.#changed();
+  }
+
+  /** @internal */
+  close(): void {
+    clearTimeout(this.#updateTimer);
+    clearTimeout(this.#settleTimer);
+    this.keepOnly(() => false);
+  }
+
+  #send(): void {
+    clearTimeout(this.#updateTimer);
+    this.#updateTimer = undefined;
+    this.#sentAt = performance.now();
+    this.#spread(false);
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = setTimeout(() => {
+      if (this.#own !== undefined) {
+        this.#own = { ...this.#own, number: this.#host.nextNumber() };
+        this.#spread(true);
+      }
+    }, SETTLE_MS);
+  }
+
+  #spread(settled: boolean): void {
+    if (this.#own === undefined) return;
+    this.#host.spread(message(this.#host.self, this.#own.number, this.#own.bytes, settled));
+  }
+
+  #changed(): void {
+    const shown = [...this.#others].filter(([, { bytes }]) => bytes !== undefined);
+    this.#all = new Map(shown.map(([id, { value }]) => [id, value]));
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+/** @throws RoomError `invalid-option` for what dag-cbor cannot hold, or is too large */
+export function encodeValue(value: unknown): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = encode(value);
+  } catch (cause) {
+    throw new RoomError('invalid-option', 'a value that dag-cbor cannot hold', { cause });
+  }
+  if (bytes.length <= MAX_VALUE_BYTES) return bytes;
+  throw new RoomError(
+    'invalid-option',
+    `a value of ${bytes.length} bytes; at most ${MAX_VALUE_BYTES}`,
+  );
+}
+
+/** What a member sent; undefined for nothing, and for what is no dag-cbor. */
+export function decodeValue(bytes: Uint8Array | undefined): unknown {
+  if (bytes === undefined) return undefined;
+  try {
+    return decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function message(
+  from: string,
+  number: number,
+  value: Uint8Array | undefined,
+  settled: boolean,
+): PresenceMessage {
+  return { kind: 'presence', from, number, value, settled };
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
