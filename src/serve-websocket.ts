@@ -6,6 +6,7 @@ import { WebSocketServer, type WebSocket as NodeWebSocket } from 'ws';
 import { ConnectionError, RoomError } from './errors.ts';
 import type { Replica } from './protocol/replica.ts';
 import { Session } from './protocol/session.ts';
+import type { Authorization } from './room.ts';
 import {
   admit,
   DEFAULT_HANDSHAKE_TIMEOUT_MS,
@@ -59,10 +60,10 @@ export interface ServeWebSocketOptions
   /** How long a client may take to prove that it knows the secret. Default 10,000. */
   readonly handshakeTimeoutMs?: number;
   /**
-   * What a client that knows the secret may do, or undefined for nothing. One that may only `read` is
-   * sent away when it brings something. Default: it may write.
+   * Asked about each client that knows the secret: false refuses it, `read` takes nothing that it
+   * brings. An error refuses too. Default: everybody may write.
    */
-  readonly authorize?: (applicant: Applicant) => Access | undefined | Promise<Access | undefined>;
+  readonly authorize?: (applicant: Applicant) => Authorization | Promise<Authorization>;
 }
 
 export type ClientStatus =
@@ -160,6 +161,8 @@ export class SyncServer {
       if (refusal === undefined) {
         this.#door.handleUpgrade(request, socket, head, (opened) => this.#welcome(opened, request));
       } else {
+        // Else who does not close it in turn would hold it.
+        socket.once('finish', () => socket.destroy());
         socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       }
     });
@@ -328,7 +331,10 @@ class Client {
     const { authorize } = this.#options;
     if (authorize === undefined) return 'write';
     const { address } = this.#told;
-    return authorize({ room: room.name, token, address, request: this.#request });
+    const request = this.#request;
+    const said = await authorize({ room: room.name, token, address, request });
+    if (said === true || said === 'write') return 'write';
+    return said === 'read' ? 'read' : undefined;
   }
 
   #tell(news: Partial<SyncClient>): void {

@@ -1,3 +1,4 @@
+export type { Authorization } from './room.ts';
 export type { Access } from './rooms/handshake.ts';
 export {
   serveWebSocket,

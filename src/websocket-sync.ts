@@ -4,6 +4,7 @@ import { Session } from './protocol/session.ts';
 import { Backoff } from './rooms/backoff.ts';
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS, enterRoom, type Access } from './rooms/handshake.ts';
 import { DEFAULT_ROOM, RoomKeys } from './rooms/keys.ts';
+import { watchForWaking } from './rooms/wake.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { asError, Status } from './status.ts';
 import type { SyncOptions } from './sync.ts';
@@ -241,7 +242,7 @@ export class WebSocketSync {
     }
   }
 
-  /** Until the next attempt: it comes at once when the machine has a network again. */
+  /** Until the next attempt: it comes at once when the network has changed, or a page wakes up. */
   #pause(error: Error | undefined): Promise<void> {
     const { signal } = this.#leaving;
     const retryMs = this.#backoff.next();
@@ -249,13 +250,12 @@ export class WebSocketSync {
       const end = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', end);
-        globalThis.removeEventListener?.('online', end);
+        stopWatching();
         resolve();
       };
       const timer = setTimeout(end, retryMs);
       signal.addEventListener('abort', end);
-      // Node has no such event.
-      globalThis.addEventListener?.('online', end);
+      const stopWatching = watchForWaking(end);
     });
     this.#status.set({ state: 'waiting', retryMs, ...(error === undefined ? {} : { error }) });
     return paused;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket as NodeWebSocket } from 'ws';
 import {
   connectWebSocket,
@@ -210,7 +210,10 @@ describe('a client that is not let in', () => {
 
   it('hears unauthorized when the server says so, which knows what it showed', async () => {
     const seen: Applicant[] = [];
-    const authorize = (applicant: Applicant): undefined => void seen.push(applicant);
+    const authorize = (applicant: Applicant): boolean => {
+      seen.push(applicant);
+      return false;
+    };
     const { atClient } = await refusedBy({ secret, authorize }, { secret, token: 'ticket 7' });
     expect(atClient).toMatchObject({ name: 'RoomError', code: 'unauthorized' });
     expect(seen).toHaveLength(1);
@@ -324,12 +327,8 @@ describe('a connection that is lost', () => {
     const relay = await TcpRelay.open(server.port);
     relay.close();
     const page = new EventTarget();
-    const { addEventListener, removeEventListener } = globalThis;
-    globalThis.addEventListener = page.addEventListener.bind(page) as typeof addEventListener;
-    globalThis.removeEventListener = page.removeEventListener.bind(
-      page,
-    ) as typeof removeEventListener;
-    onTestFinished(() => void Object.assign(globalThis, { addEventListener, removeEventListener }));
+    vi.stubGlobal('window', page);
+    onTestFinished(() => void vi.unstubAllGlobals());
 
     const sync = connect(bob, `ws://127.0.0.1:${relay.port}`, { secret });
     const retries: number[] = [];
