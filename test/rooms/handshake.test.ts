@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { RoomError } from '../../src/errors.ts';
+import { EmberlinkError, RoomError } from '../../src/errors.ts';
 import type { Channel, Frame } from '../../src/protocol/channel.ts';
 import {
   admit,
@@ -11,7 +11,9 @@ import {
 import { createRoomSecret, RoomKeys } from '../../src/rooms/keys.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { outcome, Script, Tap } from '../protocol/wire.ts';
+import { mutated } from '../fuzz/mutate.ts';
 import { listen } from '../suites/channel.suite.ts';
+import { forSeeds, setting } from '../support/random.ts';
 
 const secret = createRoomSecret();
 let keys: RoomKeys;
@@ -216,5 +218,22 @@ describe('the handshake of a room', () => {
     const entering = outcome(visit(client));
     expect(await serving).toMatchObject({ code: 'malformed-frame' });
     expect(await entering).toMatchObject({ code: 'aborted-by-peer' });
+  });
+
+  it('lets nobody in, and throws nothing but its own errors, whatever a side says', async () => {
+    const { client, server, said } = tapped();
+    await Promise.all([serve(server), visit(client, keys, 'token')]);
+    const samples = said.map((frame) => new TextEncoder().encode(frame as string));
+    await forSeeds(setting('EMBERLINK_FUZZ_RUNS', 200), async (random) => {
+      const frame = new TextDecoder().decode(mutated(random, samples));
+      for (const enter of [serve, visit]) {
+        const [left, right] = createMemoryChannelPair();
+        const entering = outcome(enter(left));
+        const stranger = new Script(right);
+        for (let i = 0; i < 2; i++) stranger.send(frame);
+        await stranger.close();
+        expect(await entering).toBeInstanceOf(EmberlinkError);
+      }
+    });
   });
 });
