@@ -7,6 +7,7 @@ export {
   EmberlinkError,
   LedgerError,
   ProtocolError,
+  RoomError,
   SignalError,
   StorageError,
   type BlockErrorCode,
@@ -14,6 +15,7 @@ export {
   type DocumentErrorCode,
   type LedgerErrorCode,
   type ProtocolErrorCode,
+  type RoomErrorCode,
   type SignalErrorCode,
   type StorageErrorCode,
 } from './errors.ts';
@@ -46,7 +48,17 @@ export type { LedgerReplica } from './ledger/replica.ts';
 export type { MapFunction, QueryOptions, QueryRow } from './ledger/query.ts';
 export type { AllDocsOptions, DocumentRow, LedgerView } from './ledger/view.ts';
 export type { Replica } from './protocol/replica.ts';
+export type { Access } from './rooms/handshake.ts';
+export { createRoomSecret } from './rooms/keys.ts';
 export type { Place } from './storage/place.ts';
 export type { SyncProgress } from './protocol/session.ts';
 export { Sync, type OfferOptions, type SyncOptions, type SyncStatus } from './sync.ts';
+export type { SyncSource } from './sync-source.ts';
 export type { WebRtcImplementation } from './transports/webrtc.ts';
+export type { WebSocketClass } from './transports/websocket-class.ts';
+export {
+  connectWebSocket,
+  type WebSocketSync,
+  type WebSocketSyncOptions,
+  type WebSocketSyncStatus,
+} from './websocket-sync.ts';

@@ -1,7 +1,10 @@
 import { ConnectionError, SignalError } from './errors.ts';
 import type { Channel } from './protocol/channel.ts';
 import type { Replica } from './protocol/replica.ts';
-import { Session, type SessionState, type SyncProgress } from './protocol/session.ts';
+import { Session } from './protocol/session.ts';
+import { sessionStatus, type SessionStatus } from './session-status.ts';
+import { replicaOf, type SyncSource } from './sync-source.ts';
+import { asError, Status } from './status.ts';
 import {
   decodeSignal,
   encodeSignal,
@@ -38,10 +41,7 @@ export type SyncStatus =
   | { readonly state: 'accepting' }
   /** Both sides know of each other; the connection is being made. */
   | { readonly state: 'connecting' }
-  /** Connected; each side gets what it lacks. */
-  | { readonly state: 'syncing'; readonly progress: SyncProgress }
-  /** Both hold what the other had; writes travel as they happen. */
-  | { readonly state: 'live' }
+  | SessionStatus
   /** Over: in order without an error. */
   | { readonly state: 'closed'; readonly error?: Error };
 
@@ -65,18 +65,17 @@ const usedSignals = new WeakMap<Replica, { offered: Set<string>; accepted: Set<s
 export class Sync {
   readonly #replica: Replica;
   readonly #options: SyncOptions;
-  readonly #listeners = new Set<(status: SyncStatus) => void>();
+  readonly #status: Status<SyncStatus> = new Status<SyncStatus>({ state: 'new' });
   readonly #connected: Promise<Session>;
   #settleConnected: { resolve: (session: Session) => void; reject: (error: Error) => void };
-  #status: SyncStatus = { state: 'new' };
   #link: WebRtcLink | undefined;
   #session: Session | undefined;
   /** The offer that this side made, to know it when it comes back. */
   #offerId: string | undefined;
 
   /** @param source a ledger, or a Replica of your own */
-  constructor(source: Replica | { readonly replica: Replica }, options: SyncOptions = {}) {
-    this.#replica = 'replica' in source ? source.replica : source;
+  constructor(source: SyncSource, options: SyncOptions = {}) {
+    this.#replica = replicaOf(source);
     this.#options = options;
     this.#settleConnected = { resolve: () => {}, reject: () => {} };
     this.#connected = new Promise((resolve, reject) => {
@@ -87,13 +86,12 @@ export class Sync {
   }
 
   get status(): SyncStatus {
-    return this.#status;
+    return this.#status.value;
   }
 
   /** Calls the listener with each new status, progress included; returns the function that ends this. */
   subscribe(listener: (status: SyncStatus) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#status.subscribe(listener);
   }
 
   // --- the handshake ---
@@ -105,7 +103,7 @@ export class Sync {
    */
   async offer(options: OfferOptions = {}): Promise<string> {
     this.#expectNew('offer');
-    this.#setStatus({ state: 'offering' });
+    this.#status.set({ state: 'offering' });
     const link = this.#openLink(true);
     const signal = await this.#orClose(link.localSignal());
     this.#offerId = signalId(signal.sdp);
@@ -134,7 +132,7 @@ export class Sync {
     this.#expectNew('accept');
     this.#used.accepted.add(id);
     try {
-      this.#setStatus({ state: 'accepting' });
+      this.#status.set({ state: 'accepting' });
       const link = this.#openLink(false, signal);
       link.acceptSignal(signal);
       const answer = await this.#orClose(link.localSignal());
@@ -159,16 +157,16 @@ export class Sync {
       }
       throw new SignalError('expected-answer', 'this is an offer: give it to accept');
     }
-    if (this.#status.state === 'closed') {
+    if (this.status.state === 'closed') {
       throw new SignalError('wrong-state', 'this Sync has ended: make a new one, and a new offer');
     }
-    if (this.#offerId !== undefined && this.#status.state !== 'offering') {
+    if (this.#offerId !== undefined && this.status.state !== 'offering') {
       throw new SignalError('already-used', 'this offer has been answered: make a new Sync');
     }
     if (this.#offerId === undefined || this.#link === undefined) {
       throw new SignalError('wrong-state', 'there is no offer to answer: call offer first');
     }
-    this.#setStatus({ state: 'connecting' });
+    this.#status.set({ state: 'connecting' });
     this.#awaitChannel(this.#link, signal);
     this.#link.acceptSignal(signal);
   }
@@ -227,16 +225,16 @@ export class Sync {
   }
 
   #expectNew(verb: string): void {
-    if (this.#status.state === 'new') return;
+    if (this.status.state === 'new') return;
     throw new SignalError(
       'wrong-state',
-      `${verb} comes first, and once: this Sync is ${this.#status.state}; make a new one`,
+      `${verb} comes first, and once: this Sync is ${this.status.state}; make a new one`,
     );
   }
 
   #openLink(initiator: boolean, remote?: DecodedSignal): WebRtcLink {
     // A listener may have ended this Sync when it heard of the new status.
-    if (this.#status.state === 'closed') throw syncClosed();
+    if (this.status.state === 'closed') throw syncClosed();
     const { helloTimeoutMs: _, ...options } = this.#options;
     const link = new WebRtcLink({ maxFrameBytes: MAX_FRAME_BYTES, ...options, initiator });
     this.#link = link;
@@ -256,7 +254,7 @@ export class Sync {
   }
 
   #converse(channel: Channel, remote: DecodedSignal): void {
-    if (this.#status.state === 'closed') {
+    if (this.status.state === 'closed') {
       channel.destroy();
       return;
     }
@@ -268,30 +266,15 @@ export class Sync {
       ...(compression === undefined ? {} : { compression }),
     });
     this.#session = session;
-    session.subscribe((state) => this.#onSession(state));
+    session.subscribe((state) => {
+      const status = sessionStatus(state);
+      if (status !== undefined) this.#status.set(status);
+    });
     session.run().then(
       () => this.#end(),
       (error: unknown) => this.#end(asError(error)),
     );
     this.#settleConnected.resolve(session);
-  }
-
-  #onSession(state: SessionState): void {
-    switch (state.kind) {
-      case 'greeting':
-      case 'comparing':
-        this.#setStatus({ state: 'syncing', progress: NO_PROGRESS });
-        return;
-      case 'syncing':
-        this.#setStatus({ state: 'syncing', progress: state.progress });
-        return;
-      case 'live':
-        this.#setStatus({ state: 'live' });
-        return;
-      case 'ended':
-        // The last status comes when the channel is closed too: from `run`.
-        return;
-    }
   }
 
   async #orClose<T>(step: Promise<T>): Promise<T> {
@@ -304,36 +287,12 @@ export class Sync {
   }
 
   #end(error?: Error): void {
-    if (this.#status.state === 'closed') return;
-    this.#setStatus(error === undefined ? { state: 'closed' } : { state: 'closed', error });
+    if (this.status.state === 'closed') return;
+    this.#status.set(error === undefined ? { state: 'closed' } : { state: 'closed', error });
     this.#settleConnected.reject(error ?? syncClosed());
     this.#link?.destroy();
   }
-
-  #setStatus(status: SyncStatus): void {
-    if (this.#status.state === 'closed') return;
-    this.#status = status;
-    for (const listener of this.#listeners) {
-      // A listener may have ended this Sync: the others have heard of that, and it was the last.
-      if (this.#status !== status) return;
-      try {
-        listener(status);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-  }
 }
-
-const NOTHING = { blocks: 0, bytes: 0 };
-const NO_PROGRESS: SyncProgress = {
-  sent: NOTHING,
-  toSend: NOTHING,
-  received: NOTHING,
-  toReceive: NOTHING,
-};
 
 /** @throws SignalError, also for what is no text: it comes from a person's hands */
 function readSignal(text: unknown): DecodedSignal {
@@ -343,8 +302,4 @@ function readSignal(text: unknown): DecodedSignal {
 
 function syncClosed(): ConnectionError {
   return new ConnectionError('closed', 'this Sync was closed');
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

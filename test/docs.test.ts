@@ -39,11 +39,20 @@ import {
 import { ORIGINAL_FRAME_BYTES } from '../src/protocol/original.ts';
 import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
 import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
+import {
+  admit,
+  DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  enterRoom,
+  MAX_HANDSHAKE_BYTES,
+  REFUSALS,
+} from '../src/rooms/handshake.ts';
+import { RoomKeys } from '../src/rooms/keys.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
 import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc.ts';
+import { DEFAULT_KEEP_ALIVE_MS, MAX_WEBSOCKET_FRAME_BYTES } from '../src/transports/websocket.ts';
 import { helloOf, Tap } from './protocol/wire.ts';
 import { replaceRandomValues } from './support/random-values.ts';
 
@@ -103,6 +112,31 @@ test('the table of abort reasons is the list of the code', () => {
   expect(tableWith('reason').map(([reason]) => code(reason))).toEqual([...ABORT_REASONS]);
 });
 
+test('the table of refusals is the list of the code', () => {
+  expect(tableWith('refused').map(([reason]) => code(reason))).toEqual([...REFUSALS]);
+});
+
+test('the table of the handshake has what both sides say, field by field', async () => {
+  const said: string[][] = [];
+  const [left, right] = createMemoryChannelPair();
+  const [server, client] = Object.entries({ server: left, client: right }).map(
+    ([side, channel]) =>
+      new Tap(channel, (frame) => {
+        said.push([side, ...Object.keys(JSON.parse(frame as string) as object)]);
+      }),
+  );
+  const keys = await RoomKeys.derive('garden');
+  await Promise.all([
+    admit(server!, { roomOf: () => ({ keys }), authorize: async () => 'write', timeoutMs: 5000 }),
+    enterRoom(client!, keys, { token: 'token', timeoutMs: 5000 }),
+  ]);
+  const told = tableWith('handshake').map(([side, fields]) => [
+    side!,
+    ...Array.from(fields!.matchAll(/`(\w+)`/g), ([, field]) => field!),
+  ]);
+  expect(told).toEqual([...said, ['server', 'refused', 'message']]);
+});
+
 test('the versions in the first line are those of the code', () => {
   expect(protocol).toContain(
     `protocol version ${PROTOCOL_VERSION}, commit version ${COMMIT_VERSION}.`,
@@ -118,6 +152,11 @@ const limits: Record<string, number> = {
   connectTimeoutMs: inSource('transports/webrtc.ts', 'DEFAULT_CONNECT_TIMEOUT_MS'),
   MAX_RECEIVED_FRAME_BYTES,
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
+  MAX_WEBSOCKET_FRAME_BYTES,
+  keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
+  MAX_HANDSHAKE_BYTES,
+  handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  maxConnections: inSource('serve-websocket.ts', 'DEFAULT_MAX_CONNECTIONS'),
   CAR_FRAME_BYTES: inSource('protocol/outbox.ts', 'CAR_FRAME_BYTES'),
   MIN_FRAME_BYTES,
   MAX_PACKED_BYTES,
@@ -234,6 +273,7 @@ test('README.md shows the quickstart and a replica of one’s own', () => {
   const shown = blocks.map(([, file]) => file);
   expect(shown).toContain('examples/quickstart.ts');
   expect(shown).toContain('examples/own-replica.ts');
+  expect(shown).toContain('examples/websocket.ts');
   expect(shown.length, 'each mark stands before a block').toBe(readme.split('<!-- ex').length - 1);
 });
 

@@ -7,6 +7,7 @@ import type { Compression } from './outbox.ts';
 export type { Amount, SessionState, SyncProgress } from './dialect.ts';
 import { looksOriginal, ORIGINAL_FRAME_BYTES, OriginalDialect } from './original.ts';
 import type { Replica } from './replica.ts';
+import { tell } from '../tell.ts';
 
 /** How many bytes of CAR stream a session takes beyond those it has stored: 4 MiB. */
 export const RECEIVE_WINDOW_BYTES: number = 4 * 1024 * 1024;
@@ -318,17 +319,6 @@ export class Session {
 }
 
 // --- helpers ---
-
-/** A listener that throws is its owner's bug: it is reported as one, and the session goes on. */
-function tell(listener: (state: SessionState) => void, state: SessionState): void {
-  try {
-    listener(state);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
 
 /** True when the promise resolves in time; false when it rejects or takes longer. */
 function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {

@@ -4,6 +4,9 @@ import { RoomError } from '../errors.ts';
 /** OWASP's figure of 2023 for PBKDF2 with HMAC-SHA-256: some 0.2 s, once a room. */
 const PBKDF2_ITERATIONS = 600_000;
 
+/** The room of a server that serves one ledger, unless it is named. */
+export const DEFAULT_ROOM = 'emberlink';
+
 const MAX_ROOM_BYTES = 256;
 const MIN_SECRET_BYTES = 16;
 const GENERATED_SECRET = /^ember-([A-Za-z0-9_-]{43})$/;

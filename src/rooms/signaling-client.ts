@@ -5,7 +5,11 @@ import {
   type ServerMessage,
 } from '../../signaling/messages.ts';
 import { ConnectionError, RoomError } from '../errors.ts';
-import { loadWebSocket, type WebSocketClass } from '../transports/websocket-class.ts';
+import {
+  checkWebSocketUrl,
+  loadWebSocket,
+  type WebSocketClass,
+} from '../transports/websocket-class.ts';
 import { Backoff } from './backoff.ts';
 import type {
   SignalingAdapter,
@@ -39,10 +43,7 @@ export class SignalingClient implements SignalingAdapter {
 
   /** @throws RoomError `invalid-option` when it is no ws: or wss: URL */
   constructor(url: string, options: SignalingClientOptions = {}) {
-    const protocol = URL.canParse(url) ? new URL(url).protocol : '';
-    if (protocol !== 'ws:' && protocol !== 'wss:') {
-      throw new RoomError('invalid-option', `signaling: ${url} is no ws: or wss: URL`);
-    }
+    checkWebSocketUrl(url);
     this.name = url;
     this.#options = options;
   }

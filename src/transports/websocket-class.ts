@@ -1,4 +1,4 @@
-import { ConnectionError } from '../errors.ts';
+import { ConnectionError, RoomError } from '../errors.ts';
 
 /** The WebSocket of browsers, or one like it. */
 export type WebSocketClass = typeof WebSocket;
@@ -19,4 +19,11 @@ export async function loadWebSocket(): Promise<WebSocketClass> {
   } catch (cause) {
     throw new ConnectionError('no-websocket', 'there is no WebSocket here: install ws', { cause });
   }
+}
+
+/** @throws RoomError `invalid-option` when it is no ws: or wss: URL */
+export function checkWebSocketUrl(url: string): void {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : '';
+  if (protocol === 'ws:' || protocol === 'wss:') return;
+  throw new RoomError('invalid-option', `${url} is no ws: or wss: URL`);
 }

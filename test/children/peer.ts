@@ -1,8 +1,19 @@
 /** A peer in a process of its own: one ledger, one Sync at a time, driven by messages. */
-import { openLedger, Sync, type Document, type Ledger, type SyncStatus } from '../../src/index.ts';
+import {
+  connectWebSocket,
+  openLedger,
+  Sync,
+  type Document,
+  type Ledger,
+  type SyncStatus,
+  type WebSocketSync,
+  type WebSocketSyncStatus,
+} from '../../src/index.ts';
+import { serveWebSocket, type SyncServer } from '../../src/server.ts';
 
 let ledger: Ledger;
-let sync: Sync;
+let sync: Sync | WebSocketSync;
+let server: SyncServer | undefined;
 let peakRss = 0;
 let mostReceived = { blocks: 0, bytes: 0 };
 let writing: { stop: boolean; done: Promise<string[]> } | undefined;
@@ -11,10 +22,15 @@ setInterval(() => {
   peakRss = Math.max(peakRss, process.memoryUsage.rss());
 }, 5).unref();
 
+const SECRET = 'a secret of Alice and Bob';
+
 function newSync(): Sync {
+  return use(new Sync(ledger, { iceServers: [] }));
+}
+
+function use<S extends Sync | WebSocketSync>(next: S): S {
   mostReceived = { blocks: 0, bytes: 0 };
-  const next = new Sync(ledger, { iceServers: [] });
-  next.subscribe((status) => {
+  next.subscribe((status: SyncStatus | WebSocketSyncStatus) => {
     if (status.state === 'syncing') mostReceived = status.progress.received;
   });
   sync = next;
@@ -54,8 +70,16 @@ const methods = {
   offer: (): Promise<string> => newSync().offer(),
   accept: (offer: string): Promise<string> => newSync().accept(offer),
   async connect(answer: string): Promise<void> {
-    sync.connect(answer);
+    (sync as Sync).connect(answer);
     await sync.connected();
+  },
+  /** @returns the server's port */
+  async serve(port = 0): Promise<number> {
+    server = await serveWebSocket(ledger, { port, secret: SECRET });
+    return server.port;
+  },
+  async visit(port: number): Promise<void> {
+    await use(connectWebSocket(ledger, `ws://127.0.0.1:${port}`, { secret: SECRET })).connected();
   },
   connected: (): Promise<void> => sync.connected(),
   synced: (): Promise<void> => sync.synced(),
@@ -73,7 +97,7 @@ const methods = {
   async received(bytes: number): Promise<void> {
     if (mostReceived.bytes >= bytes) return;
     await new Promise<void>((resolve) => {
-      sync.subscribe((status: SyncStatus) => {
+      sync.subscribe((status: SyncStatus | WebSocketSyncStatus) => {
         if (status.state === 'syncing' && status.progress.received.bytes >= bytes) resolve();
       });
     });
@@ -81,7 +105,9 @@ const methods = {
   async closed(): Promise<string | undefined> {
     if (sync.status.state !== 'closed') {
       await new Promise<void>((resolve) => {
-        sync.subscribe((status) => status.state === 'closed' && resolve());
+        sync.subscribe((status: SyncStatus | WebSocketSyncStatus) => {
+          if (status.state === 'closed') resolve();
+        });
       });
     }
     const { status } = sync;
@@ -127,6 +153,7 @@ const methods = {
   },
   async end(): Promise<void> {
     await sync?.close();
+    await server?.close();
     await ledger.close();
   },
 };

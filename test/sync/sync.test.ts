@@ -25,6 +25,7 @@ import { carOf, helloOf, outcome } from '../protocol/wire.ts';
 import { RawPeer } from '../support/original-peer.ts';
 import { type Random, setting, withSeed } from '../support/random.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
+import { arrived, ended, expectEqual, fill, statusWhere, underWay } from './support.ts';
 
 function syncOf(source: ConstructorParameters<typeof Sync>[0], options: SyncOptions = {}): Sync {
   const sync = new Sync(source, { iceServers: [], ...options });
@@ -46,63 +47,6 @@ async function connectLedgers(
   const syncs: [Sync, Sync] = [syncOf(alice, options), syncOf(bob, options)];
   await connect(...syncs);
   return syncs;
-}
-
-/** The first status, from now on, of which the test holds. */
-function statusWhere(sync: Sync, test: (status: SyncStatus) => boolean): Promise<SyncStatus> {
-  return new Promise((resolve) => {
-    const look = (status: SyncStatus): void => {
-      if (!test(status)) return;
-      unsubscribe();
-      resolve(status);
-    };
-    const unsubscribe = sync.subscribe(look);
-    look(sync.status);
-  });
-}
-
-/** What ended the Sync: its error, or undefined. */
-async function ended(sync: Sync): Promise<Error | undefined> {
-  const status = await statusWhere(sync, ({ state }) => state === 'closed');
-  return status.state === 'closed' ? status.error : undefined;
-}
-
-/** Resolves when a part of the first sync has arrived, but not all. */
-async function underWay(sync: Sync): Promise<void> {
-  const status = await statusWhere(
-    sync,
-    (status) => status.state === 'syncing' && status.progress.received.blocks > 0,
-  );
-  if (status.state !== 'syncing') throw new Error('the first sync is over');
-  expect(status.progress.received.blocks).toBeLessThan(status.progress.toReceive.blocks);
-}
-
-/** Resolves when the ledger has the document. */
-function arrived(ledger: Ledger, id: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      ledger.get(id).then((document) => {
-        if (document === undefined) return;
-        unsubscribe();
-        resolve();
-      }, reject);
-    };
-    const unsubscribe = ledger.subscribe(look);
-    look();
-  });
-}
-
-/** Some megabytes of documents, more than what travels before the receiver says a word. */
-async function fill(ledger: Ledger, prefix = 'large', count = 120): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    await ledger.put({ _id: `${prefix}:${i}`, data: new Uint8Array(100_000).fill(i) });
-  }
-}
-
-async function expectEqual(...ledgers: readonly Ledger[]): Promise<void> {
-  const digests = await Promise.all(ledgers.map((ledger) => ledger.digest()));
-  expect(new Set(digests).size).toBe(1);
-  expect(new Set(ledgers.map((ledger) => String(ledger.clock))).size).toBe(1);
 }
 
 const candidatesIn = (sdp: string): string[] => sdp.match(/^a=candidate:.*$/gm) ?? [];

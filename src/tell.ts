@@ -1,0 +1,10 @@
+/** Calls a listener. One that throws is its owner's bug: it is reported as one, and the teller goes on. */
+export function tell<T>(listener: (news: T) => void, news: T): void {
+  try {
+    listener(news);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
