@@ -1,5 +1,5 @@
 import { base64url } from 'multiformats/bases/base64';
-import { ConnectionError, RoomError } from './errors.ts';
+import { RoomError } from './errors.ts';
 import type { Replica } from './protocol/replica.ts';
 import { type Card, MAX_INFO_CHARACTERS } from './rooms/card.ts';
 import { Introductions, THROUGH_MEMBERS } from './rooms/introductions.ts';
@@ -11,8 +11,11 @@ import type { SignalingAdapter, SignalingMembership, SignalingStatus } from './r
 import { RisingNumbers } from './rooms/rising-numbers.ts';
 import { SignalingClient, type SignalingClientOptions } from './rooms/signaling-client.ts';
 import { watchForWaking } from './rooms/wake.ts';
+import { webRtcLinker, type WebRtcLinkerOptions } from './rooms/webrtc-linker.ts';
+import { replicaOf, type SyncSource } from './sync-source.ts';
+import { tell } from './tell.ts';
 
-export interface RoomOptions extends SignalingClientOptions {
+export interface RoomOptions extends SignalingClientOptions, WebRtcLinkerOptions {
   /** The room's name, which all members know. Servers are shown its hash. 1 to 256 bytes. */
   readonly room: string;
   /**
@@ -99,11 +102,8 @@ const ANSWER_TIMEOUT_MS = 5000;
  * @param source a ledger, or a Replica of your own
  * @throws RoomError `invalid-option`
  */
-export function joinRoom(
-  source: Replica | { readonly replica: Replica },
-  options: RoomOptions,
-): Room {
-  return new Room('replica' in source ? source.replica : source, options);
+export function joinRoom(source: SyncSource, options: RoomOptions): Room {
+  return new Room(replicaOf(source), options);
 }
 
 /** A stay in a room: see `joinRoom`. */
@@ -287,7 +287,7 @@ export class Room {
     const { compression, helloTimeoutMs } = this.#options;
     return {
       replica: this.#replica,
-      linker: this.#options.linker!,
+      linker: this.#options.linker ?? webRtcLinker(this.#options),
       card: this.#card,
       numbers: this.#numbers,
       maxPeers: this.#options.maxPeers ?? DEFAULT_MAX_PEERS,
@@ -315,7 +315,8 @@ export class Room {
 
   #hearEvent(from: string, value: Uint8Array): void {
     const message = decodeValue(value);
-    for (const listener of this.#messageListeners) tell(() => listener(message, from));
+    for (const listener of this.#messageListeners)
+      tell(([text, id]) => listener(text, id), [message, from] as const);
   }
 
   #wake(): void {
@@ -356,7 +357,7 @@ export class Room {
     this.#telling = true;
     queueMicrotask(() => {
       this.#telling = false;
-      for (const listener of this.#listeners) tell(() => listener(this));
+      for (const listener of this.#listeners) tell(listener, this);
     });
   }
 
@@ -512,16 +513,5 @@ function stateOf({ state }: Peer, isWanted: boolean): RoomPeer['state'] {
       return state.link.state.kind === 'live' ? 'live' : 'syncing';
     case 'refused':
       return 'refused';
-  }
-}
-
-/** A listener that throws is its owner's bug: it is reported as one, and the room goes on. */
-function tell(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
   }
 }

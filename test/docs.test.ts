@@ -51,7 +51,7 @@ import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
-import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc.ts';
+import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc-channel.ts';
 import { DEFAULT_KEEP_ALIVE_MS, MAX_WEBSOCKET_FRAME_BYTES } from '../src/transports/websocket.ts';
 import { helloOf, Tap } from './protocol/wire.ts';
 import { replaceRandomValues } from './support/random-values.ts';

@@ -15,14 +15,14 @@ export interface Port {
   /**
    * Sends it, or tells by false that it was dropped: the port is not open (yet, or any more), or its
    * buffer is full. A reliable port that had to drop something of an open link ends the link.
+   * @throws ProtocolError `frame-too-large` beyond MAX_PORT_MESSAGE_BYTES
    */
   send(message: Uint8Array): boolean;
   /** Hands over what comes from now on, and what came before. Call it once. */
   listen(handler: (message: Uint8Array) => void): void;
 }
 
-/** 16 KiB: what every WebRTC implementation takes in one message. */
-export const MAX_PORT_MESSAGE_BYTES = 16_384;
+export { MAX_PORT_MESSAGE_BYTES } from '../transports/data-port.ts';
 
 /** One attempt at a link with one member; and, once that stands, what keeps it going. */
 export interface LinkAttempt {
@@ -49,8 +49,7 @@ export interface LinkSignal {
   readonly text: string;
 }
 
-/** The most characters of a LinkSignal's text. */
-export const MAX_LINK_SIGNAL_CHARACTERS = 16_384;
+export { MAX_LINK_SIGNAL_CHARACTERS } from '../transports/negotiation.ts';
 
 export interface LinkOptions {
   /** True on one side, false on the other. */

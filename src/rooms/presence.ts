@@ -1,5 +1,6 @@
 import { decode, encode } from '@ipld/dag-cbor';
 import { RoomError } from '../errors.ts';
+import { tell } from '../tell.ts';
 import { MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
 
 /** 60 updates a second: what comes faster replaces what waits. */
@@ -126,15 +127,7 @@ export class RoomPresence {
   #changed(): void {
     const shown = [...this.#others].filter(([, { bytes }]) => bytes !== undefined);
     this.#all = new Map(shown.map(([id, { value }]) => [id, value]));
-    for (const listener of this.#listeners) {
-      try {
-        listener();
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const listener of this.#listeners) tell(listener, undefined);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * An RTCPeerConnection with three better habits.
+ * An RTCPeerConnection with four better habits.
  *
  * Patience: a pasted answer takes minutes to arrive, but ICE of the answering side gives up after
  * 15 seconds when it cannot reach the offering side (a NAT that waits for an outgoing packet first).
@@ -7,6 +7,10 @@
  * where it would say `failed` or `disconnected`, and every 4 seconds it adds the remote candidates
  * again. They need a new foundation and a lower priority each time, else they count as known. So the
  * checks go on, and they keep the pinhole in one's own NAT open.
+ *
+ * A second chance: a connection that stood and whose ICE has failed still reports `connecting` and
+ * `checking` for a while, if asked to, because an ICE restart brings it back and simple-peer would
+ * end it.
  *
  * A late close: in Node the native connection crashes the process at its end when it is closed in
  * the moments in which it connects (measured: up to half of all runs). So a close that comes while
@@ -33,18 +37,24 @@ type PeerConnectionClass = typeof RTCPeerConnection;
 /** The longest time that timers can hold; waiting longer is waiting for ever. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+export interface PatienceOptions {
+  /** From the construction of a connection until it may report its failure. */
+  readonly timeoutMs: number;
+  /** From a failure of a connection that stood until it is reported. */
+  readonly restartGraceMs: number;
+}
+
 /**
  * A class of patient connections.
  * @param Base the browser's RTCPeerConnection or the one of a WebRTC package for Node
- * @param timeoutMs from the construction of a connection until it may report its failure
  */
 export function patientPeerConnection(
   Base: PeerConnectionClass,
-  timeoutMs: number,
+  options: PatienceOptions,
 ): PeerConnectionClass {
   return new Proxy(Base, {
     construct(_target, [configuration]: [RTCConfiguration?]) {
-      return new Patience(new Base(configuration), timeoutMs).connection;
+      return new Patience(new Base(configuration), options).connection;
     },
   });
 }
@@ -63,9 +73,14 @@ class Patience {
   #hasRemote = false;
   #connectedAt = 0;
   #closing = false;
+  readonly #restartGraceMs: number;
+  /** Runs while a failure of a connection that stood is hidden. */
+  #grace: ReturnType<typeof setTimeout> | undefined;
+  #graceIsOver = false;
 
-  constructor(native: RTCPeerConnection, timeoutMs: number) {
+  constructor(native: RTCPeerConnection, { timeoutMs, restartGraceMs }: PatienceOptions) {
     this.#native = native;
+    this.#restartGraceMs = restartGraceMs;
     this.connection = new Proxy(native, {
       get: (_target, property) => this.#get(property),
       set: (_target, property, value) => Reflect.set(native, property, value, native),
@@ -88,6 +103,8 @@ class Patience {
           : this.#native.iceConnectionState;
       case 'setRemoteDescription':
         return (description: RTCSessionDescriptionInit) => this.#setRemoteDescription(description);
+      case 'addIceCandidate':
+        return (candidate: RTCIceCandidateInit) => this.#addIceCandidate(candidate);
       case 'close':
         return () => this.#close();
       default: {
@@ -102,12 +119,33 @@ class Patience {
     this.#seenStates = this.#states();
     this.#lookAgainSoon();
     const { connectionState, iceConnectionState } = this.#native;
+    if (connectionState === 'failed' || iceConnectionState === 'failed') this.#beginGrace();
     if (connectionState !== 'connected') return;
     if (this.#connectedAt === 0) this.#connectedAt = performance.now();
     // The two states do not change at once: one may still say `failed` from before.
     if (iceConnectionState === 'connected' || iceConnectionState === 'completed') {
       this.#stopHiding();
+      this.#endGrace();
     }
+  }
+
+  #beginGrace(): void {
+    if (!this.#graces() || this.#grace !== undefined) return;
+    this.#grace = setTimeout(() => {
+      this.#graceIsOver = true;
+      this.#tellStates();
+    }, this.#restartGraceMs);
+    unref(this.#grace);
+  }
+
+  #endGrace(): void {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    this.#graceIsOver = false;
+  }
+
+  #graces(): boolean {
+    return this.#restartGraceMs > 0 && this.#connectedAt > 0 && !this.#graceIsOver;
   }
 
   #lookAgainSoon(): void {
@@ -129,7 +167,8 @@ class Patience {
   }
 
   #hides(state: string): boolean {
-    return this.#hiding && (state === 'failed' || state === 'disconnected');
+    if (this.#hiding) return state === 'failed' || state === 'disconnected';
+    return state === 'failed' && this.#graces();
   }
 
   #stopHiding(): void {
@@ -156,6 +195,13 @@ class Patience {
     unref(this.#retries);
   }
 
+  #addIceCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+    if (candidate.candidate && this.#remoteCandidates.length < MAX_RETRIED_CANDIDATES) {
+      this.#remoteCandidates.push(candidate.candidate);
+    }
+    return this.#native.addIceCandidate(candidate);
+  }
+
   async #addCandidatesAgain(): Promise<void> {
     this.#retryCount += 1;
     for (const line of this.#remoteCandidates) {
@@ -177,6 +223,7 @@ class Patience {
     if (this.#closing) return;
     this.#closing = true;
     this.#stopHiding();
+    this.#endGrace();
     clearTimeout(this.#secondLook);
     if (!this.#hasRemote) {
       this.#native.close();

@@ -181,7 +181,7 @@ function latin1(base64: string): string {
 }
 
 /** One section, and that a data channel: a signal must not ask for cameras or several transports. */
-function describesDataChannel(sdp: string): boolean {
+export function describesDataChannel(sdp: string): boolean {
   const media = sdp.match(/^m=.*$/gm) ?? [];
   if (media.length !== 1 || !media[0]!.startsWith('m=application ')) return false;
   return ['ice-ufrag', 'ice-pwd', 'fingerprint'].every((name) =>

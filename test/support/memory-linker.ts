@@ -113,12 +113,12 @@ class Attempt implements LinkAttempt {
       get(target, name) {
         if (name === 'send' && isSilent()) return () => {};
         if (name === 'start') {
-          return ({ frame, closed }: ChannelHandlers) => {
+          return (handlers: ChannelHandlers) => {
             target.start({
               frame: (each) => {
-                if (!isSilent()) frame(each);
+                if (!isSilent()) handlers.frame(each);
               },
-              closed,
+              closed: (error) => handlers.closed(error),
             });
           };
         }

@@ -1,0 +1,56 @@
+import type { LinkAttempt, Linker, LinkOptions, LinkSignal } from '../../src/rooms/link.ts';
+import type { Random } from './random.ts';
+
+export interface SignalPathOptions {
+  /** Each copy of a signal takes up to this long, so their order is anybody's guess. Default 0. */
+  readonly maxDelayMs?: number;
+  /** How many copies arrive. Default 1. */
+  readonly copies?: number;
+  /** Which signals get lost. Default none. */
+  readonly isLost?: (signal: LinkSignal, from: 'alice' | 'bob') => boolean;
+}
+
+export interface Attempts {
+  /** The initiator. */
+  readonly alice: LinkAttempt;
+  readonly bob: LinkAttempt;
+  /** What each side told so far. */
+  readonly told: { readonly alice: LinkSignal[]; readonly bob: LinkSignal[] };
+}
+
+/** The two attempts of a link, whose signals go by a path with these faults. */
+export function openAttempts(
+  linker: Linker,
+  random: Random,
+  path: SignalPathOptions = {},
+  options: Partial<LinkOptions> = {},
+): Attempts {
+  const { maxDelayMs = 0, copies = 1, isLost = () => false } = path;
+  const told = { alice: [] as LinkSignal[], bob: [] as LinkSignal[] };
+  const side = (from: 'alice' | 'bob', other: () => LinkAttempt): LinkAttempt =>
+    linker({
+      iceServers: [],
+      connectTimeoutMs: 20_000,
+      ...options,
+      initiator: from === 'alice',
+      tell: (signal) => {
+        told[from].push(signal);
+        if (isLost(signal, from)) return;
+        for (let copy = 0; copy < copies; copy++) {
+          setTimeout(() => hear(other(), signal), random.below(maxDelayMs + 1));
+        }
+      },
+    });
+  const alice = side('alice', () => bob);
+  const bob = side('bob', () => alice);
+  return { alice, bob, told };
+}
+
+/** One that has ended hears nothing more; everything else is a fault. */
+function hear(attempt: LinkAttempt, signal: LinkSignal): void {
+  try {
+    attempt.hear(signal);
+  } catch (error) {
+    if (!(error instanceof Error) || error.message !== 'the link has ended') throw error;
+  }
+}
