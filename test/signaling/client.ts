@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { pino } from 'pino';
 import { type ClientOptions, WebSocket } from 'ws';
 import {
@@ -138,7 +137,7 @@ export async function upgradeStatus(
     socket.once('open', () => resolve(101));
     socket.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
   });
-  const closed = once(socket, 'close');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.terminate();
   await closed;
   return status;
