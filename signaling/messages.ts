@@ -114,7 +114,8 @@ const ICE_URL_PATTERN = /^(?:stun|turn)s?:[^\s]{1,256}$/;
 const MAX_TOKEN_CHARACTERS = 8192;
 const MAX_TEXT_CHARACTERS = 1024;
 const MAX_ICE_SERVERS = 8;
-const MAX_URLS = 8;
+/** The most URLs of one entry of `iceServers`. */
+export const MAX_ICE_URLS = 8;
 const MAX_LISTED_MEMBERS = 4096;
 
 /** The message in a text frame, or why it is none. */
@@ -199,6 +200,11 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
   }
 }
 
+/** A STUN or TURN server's URL, as `iceServers` may hold. */
+export function isIceUrl(value: unknown): value is string {
+  return matches(value, ICE_URL_PATTERN);
+}
+
 // --- fields ---
 
 function readObject(text: string): Record<string, unknown> | undefined {
@@ -217,8 +223,8 @@ function readIceServers(value: unknown): IceServer[] {
   return value.slice(0, MAX_ICE_SERVERS).flatMap((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null) return [];
     const { urls, username, credential } = entry as Record<string, unknown>;
-    if (!Array.isArray(urls) || urls.length === 0 || urls.length > MAX_URLS) return [];
-    if (!urls.every((url): url is string => matches(url, ICE_URL_PATTERN))) return [];
+    if (!Array.isArray(urls) || urls.length === 0 || urls.length > MAX_ICE_URLS) return [];
+    if (!urls.every((url) => isIceUrl(url))) return [];
     if (username === undefined && credential === undefined) return [{ urls }];
     if (!isText(username, MAX_TEXT_CHARACTERS) || !isText(credential, MAX_TEXT_CHARACTERS)) {
       return [];

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { SignalingServerError } from '../../signaling/errors.ts';
 import { EmberlinkError, LedgerError, StorageError } from '../index.ts';
 
 /** What the command tells the shell. */
@@ -27,6 +28,9 @@ export function exitCodeOf(error: unknown): number {
     return error.code === 'invalid-name' || error.code === 'invalid-option'
       ? EXIT.usage
       : EXIT.failed;
+  }
+  if (error instanceof SignalingServerError) {
+    return error.code === 'invalid-setting' ? EXIT.usage : EXIT.failed;
   }
   if (error instanceof StorageError) {
     return error.code === 'corrupt' || error.code === 'missing-block' ? EXIT.damaged : EXIT.failed;

@@ -8,6 +8,7 @@ import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addQueryCommands } from './commands/query.ts';
+import { addSignalCommand } from './commands/signal.ts';
 import { addSyncCommands } from './commands/sync.ts';
 import { addVerifyCommand } from './commands/verify.ts';
 import { exitCodeOf } from './errors.ts';
@@ -57,6 +58,7 @@ function buildProgram(): Command {
   addVerifyCommand(program, output);
   addCompactCommand(program, output);
   addSyncCommands(program, output);
+  addSignalCommand(program, output);
   return program;
 }
 
