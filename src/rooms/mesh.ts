@@ -124,6 +124,7 @@ const CALL_TIMEOUT_MS = 5000;
 /** An attempt that takes longer may have lost some of its signals. */
 const TELL_AGAIN_MS = 2000;
 const MAX_TOLD = 64;
+const MAX_EARLY_SPEAKERS = 64;
 /** After so many attempts that failed another member is linked in its place, while it waits. */
 const UNUSABLE_FAILURES = 2;
 const FIRST_RETRY_MS = 300;
@@ -153,6 +154,8 @@ export class Mesh {
   readonly #introductions: Introductions;
   readonly #peers = new Map<string, PeerRecord>();
   readonly #seen = new Seen();
+  /** What members say that have not answered yet. */
+  readonly #early = new Map<string, Said[]>();
   /** Those that have said that they leave, so that nothing late brings them back. */
   readonly #left = new Set<string>();
   readonly #tick: ReturnType<typeof setInterval>;
@@ -202,14 +205,16 @@ export class Mesh {
     const peer = this.#meet(card);
     if (peer === undefined) return;
     peer.answeredAt = performance.now();
+    const early = this.#early.get(card.id) ?? [];
+    this.#early.delete(card.id);
+    for (const body of early) this.said(card.id, body);
     this.#change();
   }
 
   said(from: string, body: Said): void {
     const peer = this.#peers.get(from);
     if (peer === undefined) {
-      // It knows us; so it answers, and says it again.
-      if (!this.#left.has(from)) this.#introductions.knockAt(from);
+      this.#saidEarly(from, body);
       return;
     }
     peer.answeredAt = performance.now();
@@ -226,7 +231,21 @@ export class Mesh {
     }
   }
 
+  /** It knows us, and we shall know it presently: when it answers. */
+  #saidEarly(from: string, body: Said): void {
+    if (this.#left.has(from)) return;
+    const early = this.#early.get(from);
+    if (early === undefined) {
+      if (this.#early.size >= MAX_EARLY_SPEAKERS) return;
+      this.#early.set(from, [body]);
+      this.#introductions.knockAt(from);
+    } else if (early.length < MAX_TOLD) {
+      early.push(body);
+    }
+  }
+
   left(id: string): void {
+    this.#early.delete(id);
     this.#left.add(id);
     this.#forget(id, 'the member has left');
     this.#change();
@@ -568,8 +587,7 @@ export class Mesh {
     if ((state.kind === 'connecting' || state.kind === 'linked') && state.attempt === attempt) {
       this.#hear(peer, attempt, state.making, signal);
       // The initiator tells its first signal again when it has not heard of us.
-      const waits = state.kind === 'connecting' && performance.now() - state.since > TELL_AGAIN_MS;
-      if (waits && signal.number === 0 && this.#self > peer.card.id) this.#tellAgain(peer);
+      if (signal.number === 0 && this.#self > peer.card.id) this.#tellAgain(peer);
       return;
     }
     const { id } = peer.card;
@@ -599,7 +617,8 @@ export class Mesh {
   /** What was said of a new attempt may have been lost on its way. */
   #tellAgain(peer: PeerRecord): void {
     if (peer.state.kind !== 'connecting') return;
-    const { attempt, told } = peer.state;
+    const { attempt, told, since } = peer.state;
+    if (performance.now() - since < TELL_AGAIN_MS) return;
     for (const signal of told) {
       this.#introductions.say(peer.card.id, { kind: 'signal', attempt, signal });
     }
@@ -829,10 +848,7 @@ export class Mesh {
     this.#lastTick = now;
     if (late > STALL_MS) this.#stalled(late);
     for (const [id, peer] of this.#peers) {
-      const { state } = peer;
-      if (state.kind === 'connecting' && this.#self < id && now - state.since > TELL_AGAIN_MS) {
-        this.#tellAgain(peer);
-      }
+      if (this.#self < id) this.#tellAgain(peer);
       if (peer.state.kind !== 'linked') continue;
       const { link, making } = peer.state;
       const quietMs = now - link.lastHeard;

@@ -19,7 +19,8 @@ import type {
 } from './signaling.ts';
 
 export interface SignalingClientOptions {
-  /** What the server asks for, if it does: a shared token or a JWT; called for each connection. */
+  /** What the server asks for, if it does: a shared token or a JWT; called for each connection,
+   * and again when credentials are renewed. */
   readonly token?: string | (() => string | Promise<string>);
   /** Default: the global one; in Node the one of the package `ws`. */
   readonly WebSocket?: WebSocketClass;
@@ -30,6 +31,10 @@ const MOST_RETRY_MS = 30_000;
 /** A connection that stands for this long was no failure. */
 const SETTLED_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** The part of their time after which credentials are renewed. */
+const RENEW_AFTER = 0.75;
+const MIN_RENEWAL_MS = 10_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const PING_INTERVAL_MS = 20_000;
 const PONG_TIMEOUT_MS = 5000;
 const WAKE_PONG_TIMEOUT_MS = 2000;
@@ -70,6 +75,7 @@ class Membership implements SignalingMembership {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Why the server ended the connection, or is about to; told once it is closed. */
   #refusal: Error | undefined;
+  #renewal: ReturnType<typeof setTimeout> | undefined;
   #drainMs: number | undefined;
   #maxMessageBytes = 0;
 
@@ -112,6 +118,7 @@ class Membership implements SignalingMembership {
     if (state.phase === 'left') return;
     this.#state = { phase: 'left' };
     clearTimeout(this.#timer);
+    clearTimeout(this.#renewal);
     if (state.phase === 'joined') {
       this.#say(state.socket, { type: 'leave', room: this.#join.room });
     }
@@ -132,24 +139,22 @@ class Membership implements SignalingMembership {
 
   async #open(): Promise<void> {
     const WebSocketClass = this.#options.WebSocket ?? (await loadWebSocket());
-    const { token } = this.#options;
-    const shown = typeof token === 'function' ? await token() : token;
     if (this.#state.phase !== 'connecting' || this.#state.socket !== undefined) return;
     const socket = new WebSocketClass(this.#url, SIGNALING_PROTOCOL);
     this.#state = { phase: 'connecting', socket };
-    const isOurs = (): boolean => 'socket' in this.#state && this.#state.socket === socket;
     socket.addEventListener('open', () => {
-      const { room, proof } = this.#join;
-      if (isOurs()) this.#say(socket, { type: 'join', room, proof, token: shown });
+      this.#sayJoin(socket).catch((error: unknown) => {
+        if (this.#isOurs(socket)) this.#lost('no token', error);
+      });
     });
     socket.addEventListener('message', (event: MessageEvent<unknown>) => {
       const message = typeof event.data === 'string' ? parseServerMessage(event.data) : undefined;
-      if (message !== undefined && isOurs()) this.#hear(socket, message);
+      if (message !== undefined && this.#isOurs(socket)) this.#hear(socket, message);
     });
     // What follows an error is `close`; without a listener Node's would be thrown.
     socket.addEventListener('error', () => {});
     socket.addEventListener('close', ({ code, reason }: CloseEvent) => {
-      if (isOurs()) this.#lost(`the connection closed: ${code} ${reason}`.trimEnd());
+      if (this.#isOurs(socket)) this.#lost(`the connection closed: ${code} ${reason}`.trimEnd());
     });
   }
 
@@ -167,6 +172,7 @@ class Membership implements SignalingMembership {
           message.members.filter((member) => member !== message.member),
           message.iceServers,
         );
+        this.#renewLater(socket, message.iceTtlSeconds);
         return;
       case 'entered':
         if (this.#isJoined(message.room)) this.#events.entered(message.member);
@@ -187,6 +193,25 @@ class Membership implements SignalingMembership {
         this.#pingLater(socket);
         return;
     }
+  }
+
+  /** To join again gives new credentials for TURN before the old ones have had their time. */
+  #renewLater(socket: WebSocket, ttlSeconds: number | undefined): void {
+    clearTimeout(this.#renewal);
+    if (ttlSeconds === undefined) return;
+    const ms = Math.min(Math.max(ttlSeconds * RENEW_AFTER * 1000, MIN_RENEWAL_MS), MAX_TIMER_MS);
+    this.#renewal = setTimeout(() => this.#sayJoin(socket).catch(() => {}), ms);
+  }
+
+  async #sayJoin(socket: WebSocket): Promise<void> {
+    const { token } = this.#options;
+    const shown = typeof token === 'function' ? await token() : token;
+    const { room, proof } = this.#join;
+    if (this.#isOurs(socket)) this.#say(socket, { type: 'join', room, proof, token: shown });
+  }
+
+  #isOurs(socket: WebSocket): boolean {
+    return 'socket' in this.#state && this.#state.socket === socket;
   }
 
   #refused(socket: WebSocket, error: ServerMessage & { type: 'error' }): void {
@@ -218,6 +243,7 @@ class Membership implements SignalingMembership {
     const state = this.#state;
     if (state.phase === 'left' || state.phase === 'waiting') return;
     this.#state = { phase: 'waiting' };
+    clearTimeout(this.#renewal);
     if ('socket' in state) state.socket?.close();
     if (state.phase === 'joined' && performance.now() - state.since > SETTLED_MS) {
       this.#backoff.reset();
