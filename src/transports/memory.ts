@@ -46,17 +46,19 @@ export class MemoryChannel implements Channel {
   #parcelBytes = 0;
   #lastDue = 0;
   #scheduled = false;
+  #held = false;
   #drainWaiters: (() => void)[] = [];
-  readonly #closed: Promise<void>;
-  #resolveClosed: () => void = () => undefined;
+  /** Resolves when the channel has closed, by whichever side. */
+  readonly ended: Promise<void>;
+  #resolveEnded: () => void = () => undefined;
 
   constructor(options: MemoryChannelOptions, random: () => number) {
     this.maxFrameBytes = options.maxFrameBytes ?? 65_536;
     this.#highWaterMark = options.highWaterMark ?? 1024 * 1024;
     this.#maxDelayMs = options.maxDelayMs ?? 0;
     this.#random = random;
-    this.#closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
     });
   }
 
@@ -92,14 +94,27 @@ export class MemoryChannel implements Channel {
       this.#state = 'closing';
       this.#enqueue(undefined, 0);
     }
-    return this.#closed;
+    return this.ended;
   }
 
   destroy(error?: Error): void {
     if (this.#state === 'closed') return;
     const other = this.#other;
     this.#end(error);
-    setTimeout(() => other.#end(undefined), 0);
+    // Over a line that is held the other side hears of nothing.
+    if (!this.#held) setTimeout(() => other.#end(undefined), 0);
+  }
+
+  /** The line is down for a while: what this side sends waits on its way. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** The line is up again, and nothing was lost. */
+  release(): void {
+    this.#held = false;
+    if (this.#state === 'closed') setTimeout(() => this.#other.#end(undefined), 0);
+    else this.#schedule();
   }
 
   /** Breaks the line: what is on its way either way is lost, and both sides close with `peer-gone`. */
@@ -119,7 +134,7 @@ export class MemoryChannel implements Channel {
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#held) return;
     const first = this.#parcels[0];
     if (first === undefined) return;
     this.#scheduled = true;
@@ -133,6 +148,7 @@ export class MemoryChannel implements Channel {
   }
 
   #deliverDue(): void {
+    if (this.#held) return;
     const now = performance.now();
     let count = 0;
     // Timers may fire a little early by this clock; a parcel due within 1 ms goes along.
@@ -159,7 +175,7 @@ export class MemoryChannel implements Channel {
     this.#wakeDrainWaiters();
     queueMicrotask(() => {
       this.#inbox.end(error);
-      this.#resolveClosed();
+      this.#resolveEnded();
     });
   }
 

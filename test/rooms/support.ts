@@ -1,7 +1,9 @@
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import { joinRoom, type Room, type RoomOptions } from '../../src/room.ts';
-import { MemoryNetwork } from '../support/memory-linker.ts';
+import type { Linker } from '../../src/rooms/link.ts';
+import { MemoryNetwork, type MemoryNetworkOptions } from '../support/memory-linker.ts';
 import { MemorySignaling } from '../support/memory-signaling.ts';
+import { Random } from '../support/random.ts';
 
 export interface Member {
   readonly ledger: Ledger;
@@ -14,10 +16,17 @@ export const SECRET: Uint8Array = new Uint8Array(16).fill(7);
 /** People of one process, with a server and links in memory; ends everything at its end. */
 export class Party {
   readonly server: MemorySignaling = new MemorySignaling();
-  readonly network: MemoryNetwork = new MemoryNetwork();
+  readonly network: MemoryNetwork;
+  /** Attempts at links that were begun, and links that came about. */
+  attempts = 0;
+  made = 0;
   /** What the server calls each member, by the name of its ledger. */
-  readonly addressOf: Map<string, string> = new Map();
+  readonly #addresses = new Map<string, string>();
   readonly #members: Member[] = [];
+
+  constructor(options: MemoryNetworkOptions = {}) {
+    this.network = new MemoryNetwork(new Random(1), options);
+  }
 
   get members(): readonly Member[] {
     return this.#members;
@@ -34,9 +43,9 @@ export class Party {
       room: 'garden',
       secret: SECRET,
       signaling: this.server.adapter('memory', (address) => {
-        this.addressOf.set(ledger.name, address);
+        this.#addresses.set(ledger.name, address);
       }),
-      linker: this.network.linkerOf(ledger.name),
+      linker: this.#countingLinker(ledger.name),
       info: ledger.name,
       ...options,
     });
@@ -45,14 +54,41 @@ export class Party {
     return member;
   }
 
+  /** From now on nothing is heard of these, by links or by the server. */
+  vanish(gone: readonly Member[]): void {
+    const names = gone.map(({ ledger }) => ledger.name);
+    const others = this.#members.map(({ ledger }) => ledger.name);
+    this.network.partition(
+      names,
+      others.filter((name) => !names.includes(name)),
+    );
+    const silent = new Set(names.map((name) => this.#addresses.get(name)));
+    this.server.tamper = (each) => (silent.has(each.from) || silent.has(each.to) ? [] : [each]);
+  }
+
+  #countingLinker(name: string): Linker {
+    const linker = this.network.linker(name);
+    return (options) => {
+      const attempt = linker(options);
+      if (options.initiator) {
+        this.attempts += 1;
+        attempt.connected.then(() => (this.made += 1)).catch(() => {});
+      }
+      return attempt;
+    };
+  }
+
   async end(): Promise<void> {
     await Promise.all(this.#members.map(({ room }) => room.leave()));
     for (const { ledger } of this.#members) await ledger.close();
   }
 }
 
-export async function withParty(test: (party: Party) => Promise<void>): Promise<void> {
-  const party = new Party();
+export async function withParty(
+  test: (party: Party) => Promise<void>,
+  options?: MemoryNetworkOptions,
+): Promise<void> {
+  const party = new Party(options);
   try {
     await test(party);
   } finally {
