@@ -176,6 +176,7 @@ class WebSocketSignalingServer implements SignalingServer {
       counts: this.#counts,
       authorize: await createAuthorize(this.#settings),
       log: this.#log,
+      isDraining: () => this.#state === 'draining',
     };
     const tls = await this.#readTls();
     const isApart = metricsPort !== undefined;

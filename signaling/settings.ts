@@ -252,7 +252,7 @@ function count(about: string, fallback: number, least: number, most: number): Se
     about,
     fallback,
     placeholder: '<count>',
-    parse: Number,
+    parse: numberOf,
     check: within(least, most, true),
   };
 }
@@ -262,7 +262,7 @@ function seconds(about: string, fallback: number, least: number, most: number): 
     about,
     fallback,
     placeholder: '<seconds>',
-    parse: Number,
+    parse: numberOf,
     check: within(least, most, false),
   };
 }
@@ -319,6 +319,10 @@ function choice<T extends string>(about: string, fallback: T, choices: readonly 
     check: (value) =>
       choices.some((each) => each === value) ? undefined : `must be one of ${choices.join(', ')}`,
   };
+}
+
+function numberOf(given: string): number {
+  return given.trim() === '' ? Number.NaN : Number(given);
 }
 
 type Check = (value: unknown) => string | undefined;

@@ -48,8 +48,26 @@ export type { LedgerReplica } from './ledger/replica.ts';
 export type { MapFunction, QueryOptions, QueryRow } from './ledger/query.ts';
 export type { AllDocsOptions, DocumentRow, LedgerView } from './ledger/view.ts';
 export type { Replica } from './protocol/replica.ts';
+export {
+  joinRoom,
+  type Authorization,
+  type Room,
+  type RoomMember,
+  type RoomOptions,
+  type RoomPeer,
+  type RoomStatus,
+} from './room.ts';
 export type { Access } from './rooms/handshake.ts';
-export { createRoomSecret } from './rooms/keys.ts';
+export { createRoomSecret, roomId } from './rooms/keys.ts';
+export type { Link, LinkAttempt, Linker, LinkOptions, LinkSignal, Port } from './rooms/link.ts';
+export type { RoomPresence } from './rooms/presence.ts';
+export type {
+  SignalingAdapter,
+  SignalingEvents,
+  SignalingJoin,
+  SignalingMembership,
+  SignalingStatus,
+} from './rooms/signaling.ts';
 export type { Place } from './storage/place.ts';
 export type { SyncProgress } from './protocol/session.ts';
 export { Sync, type OfferOptions, type SyncOptions, type SyncStatus } from './sync.ts';

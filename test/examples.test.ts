@@ -10,6 +10,7 @@ const TIMEOUT_MS = 240_000;
 const expectations: Record<string, (output: string) => void> = {
   quickstart: (output) => expect(output).toBe(promised('quickstart')),
   'own-replica': (output) => expect(output).toBe(promised('own-replica')),
+  room: (output) => expect(output).toBe(promised('room')),
   websocket: (output) => expect(output).toBe(promised('websocket')),
   ledger: (output) => {
     expect(output).toMatch(/^local write of note:1\n/);

@@ -1,6 +1,12 @@
 import { encode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
 import {
+  type ClientMessage,
+  parseClientMessage,
+  parseServerMessage,
+  type ServerMessage,
+} from '../../signaling/messages.ts';
+import {
   blockOf,
   compareBytes,
   equalBytes,
@@ -43,6 +49,37 @@ export interface Decoder {
 
 const cid = (n: number): CID => blockOf(encode(n)).cid;
 const rawCid = CID.createV1(0x55, cid(1).multihash);
+
+const MEMBER = 'm'.repeat(22);
+
+const CLIENT_MESSAGES: readonly ClientMessage[] = [
+  { type: 'join', room: 'room', proof: 'p'.repeat(43) },
+  { type: 'join', room: 'room', proof: 'p'.repeat(43), token: 'a token' },
+  { type: 'leave', room: 'room' },
+  { type: 'send', room: 'room', to: MEMBER, data: 'AAECAwQ' },
+  { type: 'ping' },
+];
+
+const SERVER_MESSAGES: readonly ServerMessage[] = [
+  { type: 'welcome', maxMessageBytes: 65_536, roomsPerSocket: 32 },
+  {
+    type: 'joined',
+    room: 'room',
+    member: MEMBER,
+    members: ['n'.repeat(22)],
+    iceServers: [
+      { urls: ['stun:stun.example:3478'] },
+      { urls: ['turn:turn.example:3478'], username: '1:m', credential: 'c' },
+    ],
+    iceTtlSeconds: 3600,
+  },
+  { type: 'entered', room: 'room', member: MEMBER },
+  { type: 'left', room: 'room', member: MEMBER },
+  { type: 'message', room: 'room', from: MEMBER, data: 'AAECAwQ' },
+  { type: 'error', code: 'no-such-member', message: 'gone', room: 'room', to: MEMBER },
+  { type: 'drain', retryMs: 2000 },
+  { type: 'pong' },
+];
 
 const MESSAGES: readonly Message[] = [
   helloOf(),
@@ -236,6 +273,26 @@ export const DECODERS: readonly Decoder[] = [
     },
   },
   {
+    name: 'messages of clients to the signaling server',
+    samples: CLIENT_MESSAGES.map((message) => Buffer.from(JSON.stringify(message))),
+    errors: [],
+    gathersBytes: 0,
+    read(bytes) {
+      const message = parseClientMessage(Buffer.from(bytes).toString());
+      if (!('malformed' in message)) checkAgain(message, parseClientMessage);
+    },
+  },
+  {
+    name: 'messages of the signaling server',
+    samples: SERVER_MESSAGES.map((message) => Buffer.from(JSON.stringify(message))),
+    errors: [],
+    gathersBytes: 0,
+    read(bytes) {
+      const message = parseServerMessage(Buffer.from(bytes).toString());
+      if (message !== undefined) checkAgain(message, parseServerMessage);
+    },
+  },
+  {
     name: 'short signals whose checksum is right',
     samples: SIGNALS.map((signal) => packSdp(signal)!),
     errors: ['SignalError'],
@@ -245,6 +302,15 @@ export const DECODERS: readonly Decoder[] = [
     },
   },
 ];
+
+/** What was read is a message that is read the same again, and has no field of a stranger's making. */
+function checkAgain<T extends { readonly type: string }>(
+  message: T,
+  parse: (text: string) => object | undefined,
+): void {
+  const again = JSON.stringify(parse(JSON.stringify(message)));
+  if (again !== JSON.stringify(message)) throw new Error(`not the same again: ${again}`);
+}
 
 /** A description that was unpacked has the lines of the template and no other. */
 function checkSdp(sdp: string): void {

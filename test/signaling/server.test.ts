@@ -106,6 +106,8 @@ test('stopping tells clients when to come back, lets them go on meanwhile, and c
   expect([health.status, await health.json()]).toMatchObject([503, { status: 'draining' }]);
   b.say({ type: 'send', room: 'r', to: member, data: 'last' });
   expect(await a.next('message')).toMatchObject({ data: 'last' });
+  b.say({ type: 'join', room: 'late', proof: newProof().proof });
+  expect(await b.next('error')).toMatchObject({ code: 'unavailable', room: 'late' });
   expect(await a.closed).toBe(1012);
   expect(await b.closed).toBe(1012);
   await closed;
