@@ -58,9 +58,9 @@ export class Trickle {
     this.#begin();
   }
 
-  /** simple-peer has made the first offer. */
+  /** simple-peer has made the first offer, in which there may be candidates: they are told apart. */
   offered(sdp: string): void {
-    this.#tellDescription({ type: 'offer', sdp });
+    this.#tellDescription({ type: 'offer', sdp: sdp.replace(/^a=candidate:.*\r?\n/gm, '') });
   }
 
   /** @throws SignalError `not-a-signal`, `wrong-state`; then nothing is changed */
