@@ -1,5 +1,6 @@
 /** A peer in a process of its own: one ledger, one Sync at a time, driven by messages. */
 import { openLedger, Sync, type Document, type Ledger, type SyncStatus } from '../../src/index.ts';
+import { answerCalls } from './answer-calls.ts';
 
 let ledger: Ledger;
 let sync: Sync;
@@ -141,20 +142,4 @@ function randomBytes(length: number): Uint8Array {
   return bytes;
 }
 
-interface Call {
-  id: number;
-  method: keyof PeerMethods;
-  args: unknown[];
-}
-
-process.on('message', ({ id, method, args }: Call) => {
-  const run = methods[method] as (...args: unknown[]) => Promise<unknown>;
-  run(...args).then(
-    (value) =>
-      process.send?.({ id, value }, undefined, undefined, () => {
-        // With its last channel gone the process has to end by itself.
-        if (method === 'end') process.disconnect();
-      }),
-    (error: Error) => process.send?.({ id, error: `${error.name}: ${error.message}` }),
-  );
-});
+answerCalls(methods);
