@@ -9,7 +9,12 @@ const folder = fileURLToPath(new URL(`../.built/transports-${process.pid}/`, imp
 const CHILD_TIMEOUT_MS = 60_000;
 
 beforeAll(async () => {
-  const children = ['fifty-connects', 'destroy-while-connecting', 'destroy-while-sending'];
+  const children = [
+    'fifty-connects',
+    'destroy-while-connecting',
+    'destroy-while-sending',
+    'destroy-with-ports',
+  ];
   await build({
     entryPoints: children.map((child) =>
       fileURLToPath(new URL(`./children/${child}.ts`, import.meta.url)),
@@ -54,6 +59,11 @@ describe('a process with WebRTC links', () => {
 
   it('lives when links are destroyed while both sides send', async () => {
     const ending = await run('destroy-while-sending', '60');
+    expect(ending).toEqual({ code: 0, signal: null, stdout: 'done', stderr: '' });
+  }, 70_000);
+
+  it('lives when links are destroyed while both sides send on their ports too', async () => {
+    const ending = await run('destroy-with-ports', '60');
     expect(ending).toEqual({ code: 0, signal: null, stdout: 'done', stderr: '' });
   }, 70_000);
 
