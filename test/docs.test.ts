@@ -64,6 +64,16 @@ import {
   REFUSALS,
 } from '../src/rooms/handshake.ts';
 import { RoomKeys } from '../src/rooms/keys.ts';
+import { MAX_INFO_CHARACTERS } from '../src/rooms/card.ts';
+import { decodeEnvelope, type Envelope, type Said } from '../src/rooms/envelope.ts';
+import { MAX_LINK_SIGNAL_CHARACTERS, MAX_PORT_MESSAGE_BYTES } from '../src/rooms/link.ts';
+import {
+  decodeMemberMessage,
+  encodeMemberMessage,
+  MAX_BEACON_LINKS,
+  MAX_VALUE_BYTES,
+  type MemberMessage,
+} from '../src/rooms/member-messages.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
@@ -169,6 +179,12 @@ const limits: Record<string, number> = {
   connectTimeoutMs: inSource('transports/webrtc.ts', 'DEFAULT_CONNECT_TIMEOUT_MS'),
   MAX_RECEIVED_FRAME_BYTES,
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
+  MAX_PORT_MESSAGE_BYTES,
+  MAX_LINK_SIGNAL_CHARACTERS,
+  MAX_INFO_CHARACTERS,
+  MAX_VALUE_BYTES,
+  MAX_BEACON_LINKS,
+  maxPeers: inSource('room.ts', 'DEFAULT_MAX_PEERS'),
   MAX_WEBSOCKET_FRAME_BYTES,
   keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
   MAX_HANDSHAKE_BYTES,
@@ -310,6 +326,52 @@ test('the tables of signaling messages list each with its fields, and which of t
   expect(namesAndFields('client message')).toEqual(fieldsOf(clientSamples, isClientMessage));
   expect(namesAndFields('server message')).toEqual(fieldsOf(serverSamples, isServerMessage));
   expect(protocol).toContain(`the subprotocol \`${SIGNALING_PROTOCOL}\``);
+});
+
+test('the tables of rooms list what members tell each other, field by field', () => {
+  const card = { id: member, replica: '', startedAt: 1, access: 'write', info: '' } as const;
+  const envelopes: Record<Envelope['type'], Envelope> = {
+    knock: { type: 'knock', card, nonce: '' },
+    here: { type: 'here', card, to: member, echo: '', nonce: '' },
+    said: { type: 'said', from: member, to: member, number: 1, body: { kind: 'call', lost: 0 } },
+    bye: { type: 'bye', from: member },
+  };
+  const isEnvelope = (text: string): boolean =>
+    decodeEnvelope(new TextEncoder().encode(text)) !== undefined;
+  expect(namesAndFields('envelope')).toEqual(fieldsOf(envelopes, isEnvelope));
+
+  const bodies: Record<Said['kind'], Said> = {
+    call: { kind: 'call', lost: 0 },
+    signal: { kind: 'signal', attempt: 1, signal: { number: 0, text: '' } },
+    over: { kind: 'over', attempt: 1, reason: 'ended' },
+  };
+  for (const [name, body] of Object.entries(bodies)) {
+    const { kind: _, ...fields } = body;
+    expect(isEnvelope(JSON.stringify({ ...envelopes.said, body })), name).toBe(true);
+    expect(namesAndFields('body')).toContainEqual([name, Object.keys(fields)]);
+  }
+
+  const value = new Uint8Array(1);
+  const messages: Record<MemberMessage['kind'], MemberMessage> = {
+    beat: { kind: 'beat', at: 1, echo: 0, heldMs: 0, wanted: true },
+    beacon: { kind: 'beacon', card, number: 1, links: [member] },
+    presence: { kind: 'presence', from: member, number: 1, value, settled: true },
+    event: { kind: 'event', from: member, number: 1, value },
+    leaving: { kind: 'leaving', from: member },
+    relay: { kind: 'relay', from: member, to: member, data: 'd' },
+  };
+  const told = tableWith('member message').map(([name, number, fields]) => [
+    code(name),
+    Number(number),
+    fields!.split(', ').map((field) => code(field)),
+  ]);
+  const real = Object.values(messages).map((message) => {
+    const bytes = encodeMemberMessage(message);
+    expect(decodeMemberMessage(bytes)).toEqual(message);
+    const { kind, ...fields } = message;
+    return [kind, (decode(bytes) as unknown[])[0], Object.keys(fields)];
+  });
+  expect(told).toEqual(real);
 });
 
 function namesAndFields(head: string): [string, string[]][] {

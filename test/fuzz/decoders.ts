@@ -28,6 +28,13 @@ import {
 } from '../../src/ledger/snapshot.ts';
 import { packCids } from '../../src/protocol/diff/list.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../src/protocol/messages.ts';
+import type { Card } from '../../src/rooms/card.ts';
+import { decodeEnvelope, encodeEnvelope, type Envelope } from '../../src/rooms/envelope.ts';
+import {
+  decodeMemberMessage,
+  encodeMemberMessage,
+  type MemberMessage,
+} from '../../src/rooms/member-messages.ts';
 import { decodeSignal, encodeSignal, type Signal } from '../../src/transports/signal.ts';
 import { packSdp, unpackSdp } from '../../src/transports/short-sdp.ts';
 import { commitBlock, deleteOf, putOf } from '../ledger/commits.ts';
@@ -58,6 +65,29 @@ const CLIENT_MESSAGES: readonly ClientMessage[] = [
   { type: 'leave', room: 'room' },
   { type: 'send', room: 'room', to: MEMBER, data: 'AAECAwQ' },
   { type: 'ping' },
+];
+
+const CARD: Card = { id: MEMBER, replica: 'r', startedAt: 1, access: 'read', info: '{}' };
+
+const ENVELOPES: readonly Envelope[] = [
+  { type: 'knock', card: CARD, nonce: 'n' },
+  { type: 'here', card: CARD, to: MEMBER, echo: 'n', nonce: '' },
+  { type: 'bye', from: MEMBER },
+  ...[
+    { kind: 'call' as const, lost: 3 },
+    { kind: 'signal' as const, attempt: 3, signal: { number: 0, text: '{"type":"offer"}' } },
+    { kind: 'over' as const, attempt: 3, reason: 'full' as const },
+  ].map((body) => ({ type: 'said' as const, from: MEMBER, to: MEMBER, number: 1, body })),
+];
+
+const MEMBER_MESSAGES: readonly MemberMessage[] = [
+  { kind: 'beat', at: 1, echo: 0.5, heldMs: 3, wanted: true },
+  { kind: 'beacon', card: CARD, number: 1, links: [MEMBER, MEMBER] },
+  { kind: 'presence', from: MEMBER, number: 1, value: encode({ x: 1 }), settled: false },
+  { kind: 'presence', from: MEMBER, number: 1, value: undefined, settled: true },
+  { kind: 'event', from: MEMBER, number: 1, value: encode('hi') },
+  { kind: 'leaving', from: MEMBER },
+  { kind: 'relay', from: MEMBER, to: MEMBER, data: 'AAEC' },
 ];
 
 const SERVER_MESSAGES: readonly ServerMessage[] = [
@@ -290,6 +320,30 @@ export const DECODERS: readonly Decoder[] = [
     read(bytes) {
       const message = parseServerMessage(Buffer.from(bytes).toString());
       if (message !== undefined) checkAgain(message, parseServerMessage);
+    },
+  },
+  {
+    name: 'envelopes of members',
+    samples: ENVELOPES.map(encodeEnvelope),
+    errors: [],
+    gathersBytes: 0,
+    read(bytes) {
+      const envelope = decodeEnvelope(bytes);
+      if (envelope === undefined) return;
+      checkAgain(envelope, (text) => decodeEnvelope(Buffer.from(text)));
+    },
+  },
+  {
+    name: 'what members say beside their session',
+    samples: MEMBER_MESSAGES.map(encodeMemberMessage),
+    errors: ['ProtocolError'],
+    // Encoding takes its buffers from Node's pool.
+    gathersBytes: 64 * 1024,
+    read(bytes) {
+      const again = encodeMemberMessage(decodeMemberMessage(bytes));
+      if (!equalBytes(encodeMemberMessage(decodeMemberMessage(again)), again)) {
+        throw new Error('read differently');
+      }
     },
   },
   {
