@@ -11,6 +11,7 @@ const counts = {
   EMBERLINK_CBOR_RUNS: '200000',
   EMBERLINK_MEMORY_TEST_BYTES: '1000000000',
   EMBERLINK_PASTE_SECONDS: '180',
+  EMBERLINK_ROOM_SECONDS: '60',
 };
 
 const soak = mergeConfig(
@@ -29,6 +30,7 @@ soak.test.include = [
   'ledger/cbor',
   'sync/two-processes',
   'transports/patience',
+  'rooms/webrtc',
 ].map((name) => `test/${name}.test.ts`);
 soak.test.testTimeout = 3_600_000;
 

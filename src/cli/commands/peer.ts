@@ -26,6 +26,7 @@ interface PeerFlags extends SecretFlags {
   readonly iceServer?: readonly string[];
   readonly readOnly?: boolean;
   readonly once?: boolean;
+  readonly timeout: string;
   readonly serveWebsocket?: string;
   readonly websocketHost?: string;
   readonly websocketTlsCert?: string;
@@ -37,13 +38,12 @@ interface PeerFlags extends SecretFlags {
 
 interface PeerSettings {
   readonly room: Parameters<typeof joinRoom>[1];
-  readonly once: boolean;
+  /** Undefined for an endless stay; else how long a server may take to answer, and links to stand. */
+  readonly onceWithinMs: number | undefined;
   readonly serve: ServeWebSocketOptions | undefined;
   readonly backup: BackupOptions | undefined;
 }
 
-/** With `--once`: so long a server may take to answer, or those who are there to be linked. */
-const ONCE_TIMEOUT_MS = 30_000;
 const ONCE_LOOK_MS = 250;
 
 /** peer: stays in a room, so that what its members write is always to be had. */
@@ -75,6 +75,7 @@ export function addPeerCommand(program: Command, output: Output): void {
     .addOption(iceServerOption())
     .option('--read-only', 'take what others write, and give nothing')
     .option('--once', 'sync with those who are there, then leave')
+    .option('--timeout <time>', 'with --once: wait so long for a server, and for a link', '30s')
     .option('--serve-websocket <port>', 'serve the ledger to clients of connectWebSocket as well')
     .option('--websocket-host <host>', 'address to serve at; 0.0.0.0 for all (default: 127.0.0.1)')
     .option('--websocket-tls-cert <file>', 'PEM file of the TLS certificate, with its chain')
@@ -111,7 +112,7 @@ async function readPeerSettings(flags: PeerFlags): Promise<PeerSettings> {
       ...(name === undefined ? {} : { info: { name } }),
       ...(maxPeers === undefined ? {} : { maxPeers: Number(maxPeers) }),
     },
-    once: flags.once ?? false,
+    onceWithinMs: flags.once === true ? parseDuration(flags.timeout, '--timeout') : undefined,
     serve: await readServeOptions(flags),
     backup: backup === undefined ? undefined : readBackupOptions(backup, flags),
   };
@@ -173,7 +174,7 @@ class PeerRun {
 
   /** Until the signal, or the end of `--once`. */
   async run(folder: string, signal: AbortSignal): Promise<void> {
-    const { room, once: isOnce, serve, backup } = this.#settings;
+    const { room, serve, backup } = this.#settings;
     const server = serve === undefined ? undefined : await this.#serve(serve);
     try {
       const joined = joinRoom(this.#ledger, room);
@@ -181,7 +182,7 @@ class PeerRun {
       this.#log.say({ event: 'started', room: room.room, folder, documents });
       if (server !== undefined) this.#log.say({ event: 'serving', url: server.url });
       if (backup !== undefined) this.#backup = this.#backUp(backup);
-      await this.#stay(joined, isOnce, signal);
+      await this.#stay(joined, signal);
     } finally {
       await server?.close();
     }
@@ -199,10 +200,12 @@ class PeerRun {
     await this.#log.flush();
   }
 
-  async #stay(room: Room, isOnce: boolean, signal: AbortSignal): Promise<void> {
+  async #stay(room: Room, signal: AbortSignal): Promise<void> {
     const watch = new RoomWatch(room, (event) => this.#log.say(event));
     try {
-      const work = isOnce ? syncOnce(room, signal) : aborted(signal);
+      const { onceWithinMs } = this.#settings;
+      const work =
+        onceWithinMs === undefined ? aborted(signal) : syncOnce(room, onceWithinMs, signal);
       await Promise.race([work, failureOf(room), this.#log.failed]);
     } finally {
       if (signal.aborted) this.#output.note('leaving; Ctrl-C again does so at once');
@@ -257,8 +260,8 @@ function failureOf(room: Room): Promise<never> {
  * Resolves when those who are there, if any, have what this ledger has, and it has what they have.
  * @throws RoomError `wrong-secret`, `unauthorized`, `no-signaling`; ConnectionError `connect-failed`
  */
-async function syncOnce(room: Room, signal: AbortSignal): Promise<void> {
-  const timeout = AbortSignal.timeout(ONCE_TIMEOUT_MS);
+async function syncOnce(room: Room, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   await answered(room, AbortSignal.any([signal, timeout]));
   signal.throwIfAborted();
   for (;;) {
@@ -294,6 +297,5 @@ function answered(room: Room, signal: AbortSignal): Promise<void> {
 
 function noSignaling(room: Room): RoomError {
   const names = room.status.signaling.map(({ name }) => name).join(', ');
-  const seconds = ONCE_TIMEOUT_MS / 1000;
-  return new RoomError('no-signaling', `no answer within ${seconds} s from ${names}`);
+  return new RoomError('no-signaling', `no answer in time from ${names}`);
 }
