@@ -52,7 +52,8 @@ export class Backup {
   async #write(): Promise<void> {
     const { file, snapshot } = this.#options;
     const clock = String(this.#ledger.clock);
-    if (clock === this.#savedClock) return;
+    // An empty ledger may be one that was lost: what is left of it is the file.
+    if (clock === this.#savedClock || clock === '') return;
     let bytes = 0;
     await writeCar(this.#slowly(snapshot), file, (length) => (bytes = length));
     this.#savedClock = clock;
