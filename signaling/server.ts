@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, isIPv6 } from 'node:net';
+import { type AddressInfo, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
@@ -86,6 +86,7 @@ const HTTP_LIMITS = {
 };
 /** TCP connections beside those of clients: /health, /metrics, and clients that are being refused. */
 const SPARE_CONNECTIONS = 256;
+const SPARE_SOCKETS_PER_ADDRESS = 16;
 /** Connections that one turn of the heartbeat looks at. */
 const BEATS_PER_TURN = 500;
 /** Of a message in fragments, or in tiny packets. */
@@ -192,6 +193,9 @@ class WebSocketSignalingServer implements SignalingServer {
         ? createServer(HTTP_LIMITS, answer)
         : createTlsServer({ ...HTTP_LIMITS, ...tls, handshakeTimeout: REQUEST_TIMEOUT_MS }, answer);
     main.maxConnections = this.#settings.maxConnections + SPARE_CONNECTIONS;
+    if (this.#settings.trustedProxies === 0) {
+      main.on('connection', (socket: Socket) => this.#countSocket(socket));
+    }
     main.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
@@ -218,6 +222,18 @@ class WebSocketSignalingServer implements SignalingServer {
     const url = urlOf(main, tls === undefined ? 'ws' : 'wss', host) + path;
     this.#log.info({ url, metricsUrl, auth: this.#settings.auth }, 'listening');
     return { url, metricsUrl };
+  }
+
+  /** Keeps one address from taking all sockets, be it without ever saying a word. */
+  #countSocket(socket: Socket): void {
+    const address = addressGroup(clientAddress(socket.remoteAddress, undefined, 0));
+    const use = this.#addresses.use(address, performance.now());
+    if (use.sockets >= this.#settings.maxConnectionsPerAddress + SPARE_SOCKETS_PER_ADDRESS) {
+      socket.destroy();
+      return;
+    }
+    use.sockets++;
+    socket.once('close', () => use.sockets--);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

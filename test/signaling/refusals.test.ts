@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { newProof, TestClient, TestServers, upgradeStatus } from './client.ts';
@@ -198,6 +199,21 @@ test('a forwarded address counts only when a proxy is trusted', async () => {
   const { url } = await servers.start({ maxConnectionsPerAddress: 1 });
   await TestClient.connect(url, { headers: { 'X-Forwarded-For': '192.0.2.1' } });
   expect(await upgradeStatus(url, { headers: { 'X-Forwarded-For': '192.0.2.2' } })).toBe(429);
+});
+
+test('one address cannot take all sockets by connecting and saying nothing', async () => {
+  const { url } = await servers.start({ maxConnectionsPerAddress: 4 });
+  const { port, hostname } = new URL(url);
+  const sockets = Array.from({ length: 40 }, () => connect(Number(port), hostname));
+  let ended = 0;
+  for (const socket of sockets) {
+    socket.on('error', () => {});
+    socket.once('close', () => ended++);
+    socket.resume();
+  }
+  await expect.poll(() => ended).toBe(40 - 4 - 16);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(() => upgradeStatus(url).catch(() => 0)).toBe(101);
 });
 
 test('no compression is agreed on', async () => {
