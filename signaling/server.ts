@@ -101,6 +101,8 @@ class WebSocketSignalingServer implements SignalingServer {
   readonly #rooms: Rooms;
   readonly #addresses: AddressBook;
   readonly #connections = new Set<Connection>();
+  /** All that is connected, whatever for. */
+  readonly #tcpSockets = new Set<Socket>();
   readonly #sockets: WebSocketServer;
   readonly #metrics: Registry;
   readonly #servers: Server[] = [];
@@ -309,6 +311,10 @@ class WebSocketSignalingServer implements SignalingServer {
       server.once('error', (error: NodeJS.ErrnoException) => reject(cannotBind(error, port)));
       server.listen({ port, host }, resolve);
     });
+    server.on('connection', (socket: Socket) => {
+      this.#tcpSockets.add(socket);
+      socket.once('close', () => this.#tcpSockets.delete(socket));
+    });
     server.removeAllListeners('error');
     server.on('error', (error) => this.#log.error({ err: error }, 'failure of the listener'));
     this.#servers.push(server);
@@ -352,7 +358,10 @@ class WebSocketSignalingServer implements SignalingServer {
       for (const connection of this.#connections) connection.terminate();
     }
     clearInterval(this.#heartbeat);
-    await Promise.all(this.#servers.map((server) => ended(server)));
+    const ends = this.#servers.map((server) => ended(server));
+    // What is neither a client nor a request yet, such as half a TLS handshake, would hold it up.
+    for (const socket of this.#tcpSockets) socket.destroy();
+    await Promise.all(ends);
     await this.#broker?.close();
     this.#state = 'closed';
     this.#log.info('closed');
