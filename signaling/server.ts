@@ -188,6 +188,10 @@ class WebSocketSignalingServer implements SignalingServer {
       metrics: isApart ? undefined : metrics,
       metricsToken,
       health,
+      isTooMuch: (request: IncomingMessage) => {
+        const { allowance } = this.#useOf(this.#addressOf(request));
+        return !allowance.take(0, performance.now());
+      },
     };
     const answer = answerWith(pages);
     const main =
@@ -203,7 +207,13 @@ class WebSocketSignalingServer implements SignalingServer {
     );
     let metricsUrl: string | undefined;
     if (isApart) {
-      const pagesApart = { webSocketPath: undefined, metrics, metricsToken, health };
+      const pagesApart = {
+        webSocketPath: undefined,
+        metrics,
+        metricsToken,
+        health,
+        isTooMuch: () => false,
+      };
       const apart = createServer(HTTP_LIMITS, answerWith(pagesApart));
       await this.#bind(apart, metricsPort, metricsHost);
       metricsUrl = `${urlOf(apart, 'http', metricsHost)}/metrics`;
@@ -228,8 +238,7 @@ class WebSocketSignalingServer implements SignalingServer {
 
   /** Keeps one address from taking all sockets, be it without ever saying a word. */
   #countSocket(socket: Socket): void {
-    const address = addressGroup(clientAddress(socket.remoteAddress, undefined, 0));
-    const use = this.#addresses.use(address, performance.now());
+    const use = this.#useOf(clientAddress(socket.remoteAddress, undefined, 0));
     if (use.sockets >= this.#settings.maxConnectionsPerAddress + SPARE_SOCKETS_PER_ADDRESS) {
       socket.destroy();
       return;
@@ -240,14 +249,8 @@ class WebSocketSignalingServer implements SignalingServer {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     try {
-      const { headers, socket: caller } = request;
-      const forwarded = headers['x-forwarded-for'];
-      const address = clientAddress(
-        caller.remoteAddress,
-        Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
-        this.#settings.trustedProxies,
-      );
-      const use = this.#addresses.use(addressGroup(address), performance.now());
+      const address = this.#addressOf(request);
+      const use = this.#useOf(address);
       const refusal = this.#refusalOf(request) ?? this.#refusalOfMore(use);
       if (refusal !== undefined) {
         this.#counts.upgradesRefused[refusal]++;
@@ -272,6 +275,16 @@ class WebSocketSignalingServer implements SignalingServer {
       this.#log.error({ err: error }, 'failure in an upgrade');
       socket.destroy();
     }
+  }
+
+  #addressOf({ headers, socket }: IncomingMessage): string {
+    const forwarded = headers['x-forwarded-for'];
+    const header = Array.isArray(forwarded) ? forwarded.join(',') : forwarded;
+    return clientAddress(socket.remoteAddress, header, this.#settings.trustedProxies);
+  }
+
+  #useOf(address: string): AddressUse {
+    return this.#addresses.use(addressGroup(address), performance.now());
   }
 
   #refusalOf(request: IncomingMessage): UpgradeRefusal | undefined {

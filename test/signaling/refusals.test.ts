@@ -160,6 +160,21 @@ test('connections of one address share a rate, which new ones do not refill', as
   expect(await upgradeStatus(url)).toBe(429);
 });
 
+test('plain requests are held to the rate of their address, elsewhere than on a port of their own', async () => {
+  const { url, metricsUrl } = await servers.start({
+    messagesPerSecondPerAddress: 1,
+    burstSeconds: 10,
+    metricsPort: 0,
+  });
+  const statuses: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    statuses.push((await fetch(`${url.replace('ws', 'http')}health`)).status);
+    expect((await fetch(metricsUrl!)).status).toBe(200);
+  }
+  expect(statuses.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 200));
+  expect(statuses).toContain(429);
+});
+
 test('upgrades are refused by HTTP status: path, subprotocol, origin, and how many there are', async () => {
   const { url, server } = await servers.start({
     path: '/signal',
