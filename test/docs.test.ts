@@ -421,19 +421,24 @@ test('signaling/README.md lists every setting as the code has it', () => {
 
 // --- README.md and the others ---
 
-const blocks = [...readme.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
+const guides = readme + read('signaling/README.md');
+const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
 
 test('README.md shows the quickstart and a replica of one’s own', () => {
   const shown = blocks.map(([, file]) => file);
   expect(shown).toContain('examples/quickstart.ts');
   expect(shown).toContain('examples/own-replica.ts');
+  expect(shown).toContain('examples/room.ts');
   expect(shown).toContain('examples/websocket.ts');
-  expect(shown.length, 'each mark stands before a block').toBe(readme.split('<!-- ex').length - 1);
+  expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);
 });
 
-test.each(blocks.map(([, file, shown]) => [file!, shown!]))('README.md shows %s', (file, shown) => {
-  expect(shown).toBe(read(file));
-});
+test.each(blocks.map(([, file, shown]) => [file!, shown!]))(
+  'a README.md shows %s',
+  (file, shown) => {
+    expect(shown).toBe(read(file));
+  },
+);
 
 test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md'])(
   'the links in %s lead to files that exist',
@@ -449,11 +454,7 @@ test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md']
 
 test('every script that README.md and signaling/README.md name is in package.json', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const named = [
-    ...(readme + read('signaling/README.md')).matchAll(
-      /npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g,
-    ),
-  ];
+  const named = [...guides.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];
   expect(named).not.toEqual([]);
   for (const [, script, short] of named) expect(Object.keys(scripts)).toContain(script ?? short);
 });
