@@ -41,7 +41,9 @@ import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
 import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
+import { MAX_PORT_MESSAGE_BYTES } from '../src/transports/data-port.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
+import { MAX_CANDIDATES, MAX_LINK_SIGNAL_CHARACTERS } from '../src/transports/negotiation.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
 import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc-channel.ts';
 import { helloOf, Tap } from './protocol/wire.ts';
@@ -116,6 +118,14 @@ const limits: Record<string, number> = {
   MAX_SIGNAL_TEXT,
   MAX_CANDIDATES_PER_TYPE: inSource('transports/short-sdp.ts', 'MAX_CANDIDATES_PER_TYPE'),
   connectTimeoutMs: inSource('transports/webrtc.ts', 'DEFAULT_CONNECT_TIMEOUT_MS'),
+  MAX_LINK_SIGNAL_CHARACTERS,
+  MAX_CANDIDATES,
+  RESTART_INTERVAL_MS: inSource('transports/trickle.ts', 'RESTART_INTERVAL_MS'),
+  RESTART_PAUSE_MS: inSource('transports/trickle.ts', 'RESTART_PAUSE_MS'),
+  MAX_DISTURBANCE_MS: inSource('transports/trickle.ts', 'MAX_DISTURBANCE_MS'),
+  MAX_PORT_MESSAGE_BYTES,
+  MAX_DATAGRAM_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_DATAGRAM_BUFFER_BYTES'),
+  MAX_CONTROL_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_CONTROL_BUFFER_BYTES'),
   MAX_RECEIVED_FRAME_BYTES,
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
   CAR_FRAME_BYTES: inSource('protocol/outbox.ts', 'CAR_FRAME_BYTES'),
