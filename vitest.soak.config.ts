@@ -9,6 +9,7 @@ const counts = {
   EMBERLINK_KILLS: '1500',
   EMBERLINK_FUZZ_RUNS: '10000',
   EMBERLINK_CBOR_RUNS: '200000',
+  EMBERLINK_LINK_SEEDS: '200',
   EMBERLINK_MEMORY_TEST_BYTES: '1000000000',
   EMBERLINK_PASTE_SECONDS: '180',
 };
@@ -27,6 +28,8 @@ soak.test.include = [
   'ledger/kill',
   'ledger/hostile',
   'ledger/cbor',
+  'rooms/webrtc-linker',
+  'rooms/memory-linker',
   'sync/two-processes',
   'transports/patience',
 ].map((name) => `test/${name}.test.ts`);

@@ -76,7 +76,9 @@ import {
 } from '../src/rooms/member-messages.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
+import { MAX_PORT_MESSAGE_BYTES } from '../src/transports/data-port.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
+import { MAX_CANDIDATES, MAX_LINK_SIGNAL_CHARACTERS } from '../src/transports/negotiation.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
 import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc-channel.ts';
 import { DEFAULT_KEEP_ALIVE_MS, MAX_WEBSOCKET_FRAME_BYTES } from '../src/transports/websocket.ts';
@@ -177,6 +179,14 @@ const limits: Record<string, number> = {
   MAX_SIGNAL_TEXT,
   MAX_CANDIDATES_PER_TYPE: inSource('transports/short-sdp.ts', 'MAX_CANDIDATES_PER_TYPE'),
   connectTimeoutMs: inSource('transports/webrtc.ts', 'DEFAULT_CONNECT_TIMEOUT_MS'),
+  MAX_LINK_SIGNAL_CHARACTERS,
+  MAX_CANDIDATES,
+  RESTART_INTERVAL_MS: inSource('transports/trickle.ts', 'RESTART_INTERVAL_MS'),
+  RESTART_PAUSE_MS: inSource('transports/trickle.ts', 'RESTART_PAUSE_MS'),
+  MAX_DISTURBANCE_MS: inSource('transports/trickle.ts', 'MAX_DISTURBANCE_MS'),
+  MAX_PORT_MESSAGE_BYTES,
+  MAX_DATAGRAM_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_DATAGRAM_BUFFER_BYTES'),
+  MAX_CONTROL_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_CONTROL_BUFFER_BYTES'),
   MAX_RECEIVED_FRAME_BYTES,
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
   MAX_PORT_MESSAGE_BYTES,

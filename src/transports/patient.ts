@@ -8,9 +8,9 @@
  * again. They need a new foundation and a lower priority each time, else they count as known. So the
  * checks go on, and they keep the pinhole in one's own NAT open.
  *
- * A second chance: a connection that stood and whose ICE has failed still reports `connecting` and
- * `checking` for a while, if asked to, because an ICE restart brings it back and simple-peer would
- * end it.
+ * A second chance, if asked for: a connection that stood and whose ICE has failed reports `connecting`
+ * and `checking`, because an ICE restart can bring it back and simple-peer would end it. For how long,
+ * somebody else decides.
  *
  * A late close: in Node the native connection crashes the process at its end when it is closed in
  * the moments in which it connects (measured: up to half of all runs). So a close that comes while
@@ -40,8 +40,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface PatienceOptions {
   /** From the construction of a connection until it may report its failure. */
   readonly timeoutMs: number;
-  /** From a failure of a connection that stood until it is reported. */
-  readonly restartGraceMs: number;
+  /** Whether a failure of ICE is hidden once the connection stood. */
+  readonly hidesLaterFailures: boolean;
 }
 
 /**
@@ -73,14 +73,11 @@ class Patience {
   #hasRemote = false;
   #connectedAt = 0;
   #closing = false;
-  readonly #restartGraceMs: number;
-  /** Runs while a failure of a connection that stood is hidden. */
-  #grace: ReturnType<typeof setTimeout> | undefined;
-  #graceIsOver = false;
+  readonly #hidesLaterFailures: boolean;
 
-  constructor(native: RTCPeerConnection, { timeoutMs, restartGraceMs }: PatienceOptions) {
+  constructor(native: RTCPeerConnection, { timeoutMs, hidesLaterFailures }: PatienceOptions) {
     this.#native = native;
-    this.#restartGraceMs = restartGraceMs;
+    this.#hidesLaterFailures = hidesLaterFailures;
     this.connection = new Proxy(native, {
       get: (_target, property) => this.#get(property),
       set: (_target, property, value) => Reflect.set(native, property, value, native),
@@ -119,33 +116,12 @@ class Patience {
     this.#seenStates = this.#states();
     this.#lookAgainSoon();
     const { connectionState, iceConnectionState } = this.#native;
-    if (connectionState === 'failed' || iceConnectionState === 'failed') this.#beginGrace();
     if (connectionState !== 'connected') return;
     if (this.#connectedAt === 0) this.#connectedAt = performance.now();
     // The two states do not change at once: one may still say `failed` from before.
     if (iceConnectionState === 'connected' || iceConnectionState === 'completed') {
       this.#stopHiding();
-      this.#endGrace();
     }
-  }
-
-  #beginGrace(): void {
-    if (!this.#graces() || this.#grace !== undefined) return;
-    this.#grace = setTimeout(() => {
-      this.#graceIsOver = true;
-      this.#tellStates();
-    }, this.#restartGraceMs);
-    unref(this.#grace);
-  }
-
-  #endGrace(): void {
-    clearTimeout(this.#grace);
-    this.#grace = undefined;
-    this.#graceIsOver = false;
-  }
-
-  #graces(): boolean {
-    return this.#restartGraceMs > 0 && this.#connectedAt > 0 && !this.#graceIsOver;
   }
 
   #lookAgainSoon(): void {
@@ -168,7 +144,9 @@ class Patience {
 
   #hides(state: string): boolean {
     if (this.#hiding) return state === 'failed' || state === 'disconnected';
-    return state === 'failed' && this.#graces();
+    // With ICE in order it was the encryption that failed, for good.
+    const iceFailed = this.#native.iceConnectionState === 'failed';
+    return state === 'failed' && iceFailed && this.#hidesLaterFailures && this.#connectedAt > 0;
   }
 
   #stopHiding(): void {
@@ -223,7 +201,6 @@ class Patience {
     if (this.#closing) return;
     this.#closing = true;
     this.#stopHiding();
-    this.#endGrace();
     clearTimeout(this.#secondLook);
     if (!this.#hasRemote) {
       this.#native.close();

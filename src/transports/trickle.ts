@@ -7,13 +7,15 @@
  * connection over each description or candidate that it cannot use, and makes no further offer while
  * one is unanswered: here signals may be lost, and a link that stands must outlive a bad one.
  */
-import { SignalError } from '../errors.ts';
+import { ConnectionError, SignalError } from '../errors.ts';
 import { Negotiation, type NegotiationStep, type TrickleSignal, ufragOf } from './negotiation.ts';
 
 /** How often a disturbed connection tries a new way; the signals of the last try may have been lost. */
 const RESTART_INTERVAL_MS = 5000;
 /** Both sides notice a disturbance at about the same time: one offer serves both. */
 const RESTART_PAUSE_MS = 2000;
+/** From a disturbance that ICE has noticed, which takes it 5 s, until the connection is given up. */
+const MAX_DISTURBANCE_MS = 25_000;
 /** Steps that wait for the one before; more is more than the other side can have meant. */
 const MAX_WAITING_STEPS = 256;
 
@@ -23,12 +25,19 @@ export interface TrickleOptions {
   tell(signal: { readonly number: number; readonly text: string }): void;
 }
 
+export interface TrickleHandlers {
+  /** A description was of no use: a first connect cannot come about. */
+  unusable(error: Error): void;
+  /** A connection that stood was disturbed for too long. */
+  lost(error: ConnectionError): void;
+}
+
 export class Trickle {
   readonly #options: TrickleOptions;
   readonly #negotiation: Negotiation;
   #pc: RTCPeerConnection | undefined;
   #begin!: () => void;
-  #failed: (error: Error) => void = () => undefined;
+  #handlers: TrickleHandlers | undefined;
   /** The end of the queue of steps, which begins when there is a connection to take them on. */
   #last: Promise<void>;
   #waitingSteps = 0;
@@ -39,6 +48,7 @@ export class Trickle {
   #untold: RTCIceCandidate[] = [];
   #hasConnected = false;
   #restartTimer: ReturnType<typeof setInterval> | undefined;
+  #lostTimer: ReturnType<typeof setTimeout> | undefined;
   #lastRestart = Number.NEGATIVE_INFINITY;
 
   constructor(options: TrickleOptions) {
@@ -49,18 +59,17 @@ export class Trickle {
     });
   }
 
-  /** @param failed told when a description was not usable, and so the first connect cannot be */
-  begin(pc: RTCPeerConnection, failed: (error: Error) => void): void {
+  begin(pc: RTCPeerConnection, handlers: TrickleHandlers): void {
     this.#pc = pc;
-    this.#failed = failed;
+    this.#handlers = handlers;
     pc.addEventListener('icecandidate', ({ candidate }) => this.#found(candidate));
     pc.addEventListener('iceconnectionstatechange', () => this.#look(pc.iceConnectionState));
     this.#begin();
   }
 
-  /** simple-peer has made the first offer. */
+  /** simple-peer has made the first offer, in which there may be candidates: they are told apart. */
   offered(sdp: string): void {
-    this.#tellDescription({ type: 'offer', sdp });
+    this.#tellDescription({ type: 'offer', sdp: sdp.replace(/^a=candidate:.*\r?\n/gm, '') });
   }
 
   /** @throws SignalError `not-a-signal`, `wrong-state`; then nothing is changed */
@@ -83,7 +92,7 @@ export class Trickle {
   /** Nothing more is told or done. */
   end(): void {
     this.#ended = true;
-    clearInterval(this.#restartTimer);
+    this.#stopTimers();
     this.#untold = [];
   }
 
@@ -117,7 +126,7 @@ export class Trickle {
         return step(this.#pc);
       })
       .catch((cause: unknown) => {
-        this.#failed(cause instanceof Error ? cause : new Error(String(cause)));
+        this.#handlers?.unusable(cause instanceof Error ? cause : new Error(String(cause)));
       })
       .finally(() => {
         this.#waitingSteps -= 1;
@@ -169,26 +178,41 @@ export class Trickle {
       case 'connected':
       case 'completed':
         this.#hasConnected = true;
-        clearInterval(this.#restartTimer);
-        this.#restartTimer = undefined;
+        this.#stopTimers();
         return;
       case 'disconnected':
       case 'failed':
+        this.#disturbed();
         if (this.#hasConnected) this.#restartUnlessJustDone();
-        this.#keepRestarting();
         return;
       case 'new':
       case 'checking':
-        this.#keepRestarting();
+        this.#disturbed();
         return;
       case 'closed':
+        this.#stopTimers();
         return;
     }
   }
 
-  #keepRestarting(): void {
-    if (!this.#hasConnected) return;
-    this.#restartTimer ??= setInterval(() => this.#restartUnlessJustDone(), RESTART_INTERVAL_MS);
+  #disturbed(): void {
+    if (!this.#hasConnected || this.#lostTimer !== undefined) return;
+    this.#restartTimer = setInterval(() => {
+      // Should the event of a recovery be missed, the state itself tells of it.
+      if (this.#pc !== undefined) this.#look(this.#pc.iceConnectionState);
+      if (this.#lostTimer !== undefined) this.#restartUnlessJustDone();
+    }, RESTART_INTERVAL_MS);
+    this.#lostTimer = setTimeout(() => {
+      const seconds = MAX_DISTURBANCE_MS / 1000;
+      const message = `the peer is gone: no way to it was found within ${seconds} s`;
+      this.#handlers?.lost(new ConnectionError('peer-gone', message));
+    }, MAX_DISTURBANCE_MS);
+  }
+
+  #stopTimers(): void {
+    clearInterval(this.#restartTimer);
+    clearTimeout(this.#lostTimer);
+    this.#lostTimer = undefined;
   }
 
   #restartUnlessJustDone(): void {

@@ -48,8 +48,6 @@ export interface LinkExtras {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 600_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** How long ICE may have failed while a link with trickling signals looks for a new way. */
-const RESTART_GRACE_MS = 10_000;
 
 /** What simple-peer keeps to itself and we cannot do without. */
 interface PeerInternals {
@@ -175,7 +173,7 @@ export class WebRtcLink {
       wrtc: {
         RTCPeerConnection: patientPeerConnection(wrtc.RTCPeerConnection, {
           timeoutMs: this.#timeoutMs,
-          restartGraceMs: this.#extras === undefined ? 0 : RESTART_GRACE_MS,
+          hidesLaterFailures: this.#extras !== undefined,
         }),
         RTCSessionDescription: wrtc.RTCSessionDescription,
         RTCIceCandidate: wrtc.RTCIceCandidate,
@@ -194,9 +192,13 @@ export class WebRtcLink {
   #beginExtras(pc: RTCPeerConnection): void {
     const { trickle, control, datagrams } = this.#extras ?? {};
     for (const port of [control, datagrams]) port?.begin(pc, (error) => this.destroy(error));
-    trickle?.begin(pc, (error) => {
-      // A link that stands goes on as it was.
-      if (this.#state.phase === 'connecting') this.#fail(connectFailed(error, this.#lastIceError));
+    trickle?.begin(pc, {
+      unusable: (error) => {
+        // A link that stands goes on as it was.
+        if (this.#state.phase === 'connecting')
+          this.#fail(connectFailed(error, this.#lastIceError));
+      },
+      lost: (error) => this.destroy(error),
     });
   }
 

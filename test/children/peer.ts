@@ -10,6 +10,7 @@ import {
   type WebSocketSyncStatus,
 } from '../../src/index.ts';
 import { serveWebSocket, type SyncServer } from '../../src/server.ts';
+import { answerCalls } from './answer-calls.ts';
 
 let ledger: Ledger;
 let sync: Sync | WebSocketSync;
@@ -168,20 +169,4 @@ function randomBytes(length: number): Uint8Array {
   return bytes;
 }
 
-interface Call {
-  id: number;
-  method: keyof PeerMethods;
-  args: unknown[];
-}
-
-process.on('message', ({ id, method, args }: Call) => {
-  const run = methods[method] as (...args: unknown[]) => Promise<unknown>;
-  run(...args).then(
-    (value) =>
-      process.send?.({ id, value }, undefined, undefined, () => {
-        // With its last channel gone the process has to end by itself.
-        if (method === 'end') process.disconnect();
-      }),
-    (error: Error) => process.send?.({ id, error: `${error.name}: ${error.message}` }),
-  );
-});
+answerCalls(methods);

@@ -18,17 +18,21 @@ export interface Attempts {
   readonly told: { readonly alice: LinkSignal[]; readonly bob: LinkSignal[] };
 }
 
-/** The two attempts of a link, whose signals go by a path with these faults. */
+/**
+ * The two attempts of a link, whose signals go by a path with these faults.
+ * @param linker of both sides, or of each
+ */
 export function openAttempts(
-  linker: Linker,
+  linker: Linker | { readonly alice: Linker; readonly bob: Linker },
   random: Random,
   path: SignalPathOptions = {},
   options: Partial<LinkOptions> = {},
 ): Attempts {
   const { maxDelayMs = 0, copies = 1, isLost = () => false } = path;
   const told = { alice: [] as LinkSignal[], bob: [] as LinkSignal[] };
+  const linkers = typeof linker === 'function' ? { alice: linker, bob: linker } : linker;
   const side = (from: 'alice' | 'bob', other: () => LinkAttempt): LinkAttempt =>
-    linker({
+    linkers[from]({
       iceServers: [],
       connectTimeoutMs: 20_000,
       ...options,
