@@ -89,6 +89,7 @@ export type ProtocolErrorCode =
   | 'window-exceeded'
   | 'limit-exceeded'
   | 'bad-block'
+  | 'read-only'
   | 'storage-failed'
   | 'hello-timeout'
   | 'connected-to-self'

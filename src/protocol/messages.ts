@@ -32,6 +32,7 @@ export const ABORT_REASONS = [
   'window-exceeded',
   'limit-exceeded',
   'bad-block',
+  'read-only',
   'storage-failed',
   'hello-timeout',
   'connected-to-self',
@@ -55,6 +56,8 @@ export interface Hello {
   readonly inflates: boolean;
   /** How many pages the sender has of snapshots that did not arrive whole; it lists them. */
   readonly pageCount: number;
+  /** False when the sender stores nothing of what the other side has: blocks go one way. */
+  readonly takes: boolean;
 }
 
 /**
@@ -155,6 +158,11 @@ export function unexpected({ kind }: Message): ProtocolError {
   return new ProtocolError('unexpected-message', `${kind} must not come at this point`);
 }
 
+/** One side takes nothing, and the other one sent something, or wants to know when that is stored. */
+export function takesNothing(): ProtocolError {
+  return new ProtocolError('read-only', 'blocks go one way here: nothing is taken from this side');
+}
+
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
   switch (message.kind) {
@@ -172,6 +180,7 @@ export function encodeMessage(message: Message): Uint8Array {
         HISTORY_KINDS.indexOf(message.history),
         message.inflates,
         message.pageCount,
+        message.takes,
       ]);
     }
     case 'known':
@@ -341,7 +350,8 @@ function decodeHello(fields: readonly unknown[]): Hello {
     kind,
     inflates,
     pageCount,
-  ] = exactly(11, fields);
+    takes,
+  ] = exactly(12, fields);
   const heads = headsOf('hello', digests, others);
   if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
     throw malformed('hello: its replica id is no short byte string');
@@ -360,6 +370,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
     history,
     inflates: flag(inflates),
     pageCount: count(pageCount),
+    takes: flag(takes),
   };
   if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
     throw new ProtocolError(

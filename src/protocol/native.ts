@@ -18,6 +18,7 @@ import {
   FRAME_OVERHEAD_BYTES,
   type Hello,
   type HistoryKind,
+  takesNothing,
   MAX_HELLO_HEADS,
   type Message,
   PROTOCOL_VERSION,
@@ -43,6 +44,14 @@ interface TheirParts {
   stored: number;
 }
 
+export interface NativeOptions {
+  /** Bytes of CAR taken beyond those stored. */
+  readonly windowBytes: number;
+  readonly compression: Compression;
+  /** False: nothing of the other side is stored. */
+  readonly takes: boolean;
+}
+
 /**
  * Emberlink's own form of the conversation. Frames change the fields below at once, in the frame
  * callback; two loops do the long work: `#speak` sends, `Inbox.run` receives.
@@ -55,8 +64,7 @@ interface TheirParts {
  */
 export class NativeDialect implements Dialect {
   readonly #host: DialectHost;
-  readonly #windowBytes: number;
-  readonly #compression: Compression;
+  readonly #options: NativeOptions;
   readonly #changed = new Signal();
   readonly #ours: Hello;
   readonly #outbox: Outbox;
@@ -96,26 +104,25 @@ export class NativeDialect implements Dialect {
   #toReceive = { blocks: 0, bytes: 0 };
   #progressToldAt = -Infinity;
 
-  constructor(host: DialectHost, windowBytes: number, compression: Compression) {
+  constructor(host: DialectHost, options: NativeOptions) {
     const { replica, origin } = host;
     this.#host = host;
-    this.#compression = compression;
-    this.#windowBytes = windowBytes;
+    this.#options = options;
     this.#unwatch = replica.watch((cids, from) => this.#onStored(cids, from));
     this.#incoming = Incoming.of(replica);
     this.#part = {
       hold: () => {
-        this.#withheld ??= [];
+        if (this.#theirs!.takes) this.#withheld ??= [];
         this.#send({ kind: 'hold' });
       },
       go: () => {
         this.#sayGo().catch((error: unknown) => this.#host.fail(error));
       },
     };
-    this.#ourPages = replica.history?.loosePages() ?? [];
+    this.#ourPages = (options.takes && replica.history?.loosePages()) || [];
     this.#ours = this.#hello();
     this.#outbox = new Outbox(host, this.#ours.heads, (bytes) => this.#onSent(bytes));
-    this.#inbox = new Inbox(replica, origin, windowBytes, {
+    this.#inbox = new Inbox(replica, origin, options.windowBytes, {
       stored: (blocks, bytes) => this.#onReceived(blocks, bytes),
       acknowledge: (bytes) => this.#send({ kind: 'stored', bytes }),
       reached: (milestone) => this.#onReached(milestone),
@@ -141,9 +148,10 @@ export class NativeDialect implements Dialect {
     this.#changed.wake();
   }
 
-  whenStored(callback: () => void): void {
-    if (this.#withheld === undefined) this.#outbox.whenStored(callback);
-    else this.#lateMarks.push(callback);
+  whenStored(callback: (refusal?: Error) => void): void {
+    const tell = (): void => callback(this.#theirs!.takes ? undefined : takesNothing());
+    if (this.#withheld === undefined) this.#outbox.whenStored(tell);
+    else this.#lateMarks.push(tell);
   }
 
   async finish(): Promise<void> {
@@ -194,6 +202,7 @@ export class NativeDialect implements Dialect {
     }
     if ((message.kind === 'hello') !== (this.#theirs === undefined)) throw unexpected(message);
     if (this.#theirBye !== 'none' && message.kind !== 'stored') throw unexpected(message);
+    if (!this.#options.takes && isOfBlocks(message)) throw takesNothing();
     switch (message.kind) {
       case 'hello':
         return this.#onHello(message);
@@ -219,7 +228,9 @@ export class NativeDialect implements Dialect {
         if (this.#theirs?.pageCount === 0) throw unexpected(message);
         return this.#theirPages.accept(message.list, message.last);
       case 'context':
-        if (!this.#isDifferent() || !this.#byContext) throw unexpected(message);
+        if (!this.#isDifferent() || !this.#byContext || !this.#theirs!.takes) {
+          throw unexpected(message);
+        }
         return this.#context.accept(message.bytes, message.last);
       case 'expect': {
         const parts = this.#theirParts;
@@ -269,17 +280,26 @@ export class NativeDialect implements Dialect {
     this.#outbox.open({
       windowBytes: theirs.windowBytes,
       maxFrameBytes: this.#frameBytes,
-      deflate: theirs.inflates && canDeflate ? this.#compression : 'never',
+      deflate: theirs.inflates && canDeflate ? this.#options.compression : 'never',
     });
     this.#outbox.held(theirs.heads);
+    if (!theirs.takes) this.#giveNothing();
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
-    if (relation === 'in-sync' || relation === 'they-are-empty') this.#theirParts.due = 0;
+    if (relation === 'in-sync' || relation === 'they-are-empty' || !this.#options.takes) {
+      this.#theirParts.due = 0;
+    }
     if (relation === 'we-are-empty') this.#theirParts.due = 1;
     if (relation === 'different') {
       this.#difference = new Difference(this.#diffHost(), this.#ours, theirs);
     }
     this.#host.setState({ kind: 'comparing' });
     this.#evaluate();
+  }
+
+  /** The other side only gives: what is written here, or comes from others, is not for it. */
+  #giveNothing(): void {
+    this.#unwatch();
+    this.#outbox.forgetQueue();
   }
 
   #onReached(milestone: Milestone): void {
@@ -337,7 +357,7 @@ export class NativeDialect implements Dialect {
   #doubt(): void {
     if (this.#outcome === 'doubtful' || this.#outcome === 'listed') return;
     this.#outcome = 'doubtful';
-    this.#theirParts.due = 2;
+    if (this.#options.takes) this.#theirParts.due = 2;
     this.#outbox.interrupt();
   }
 
@@ -369,7 +389,7 @@ export class NativeDialect implements Dialect {
       this.#ourVerdict = 'known';
       this.#send({ kind: 'known' });
       this.#evaluate();
-      await this.#stream(slices(since), await this.#measure(slices(since)));
+      await this.#streamPart(() => slices(since));
       return;
     }
     const place = this.#outbox.place;
@@ -378,11 +398,7 @@ export class NativeDialect implements Dialect {
     this.#send({ kind: 'unknown', ...summary });
     await this.#until(() => this.#theirVerdict !== undefined);
     this.#evaluate();
-    if (this.#theirVerdict === 'known') {
-      this.#ourPart = 'stored';
-      this.#evaluate();
-      return;
-    }
+    if (this.#theirVerdict === 'known') return this.#skipPart();
     if (this.#byContext) return this.#sendBeyondTheirContext();
     const finding = await this.#difference!.find();
     if (finding.kind === 'listed') {
@@ -394,7 +410,7 @@ export class NativeDialect implements Dialect {
     else await this.#check();
     if (this.#wasPrunedSince(theirs)) return this.#streamSnapshot();
     this.#outbox.forgetQueue(place);
-    await this.#stream(slices(finding.cids), await this.#measure(slices(finding.cids)));
+    await this.#streamPart(() => slices(finding.cids));
   }
 
   async #sendByLists(): Promise<void> {
@@ -410,8 +426,7 @@ export class NativeDialect implements Dialect {
     if (this.#wasPrunedSince(this.#theirs!)) return this.#streamSnapshot();
     const count = replica.blockCount;
     this.#outbox.forgetQueue();
-    const source = (): Slices => lacking(replica.cids(), count, lacks);
-    await this.#stream(source(), await this.#measure(source()));
+    await this.#streamPart(() => lacking(replica.cids(), count, lacks));
   }
 
   /**
@@ -448,21 +463,26 @@ export class NativeDialect implements Dialect {
 
   /** True when since our hello another session brought a snapshot, of which no list tells. */
   #wasPrunedSince(theirs: Hello): boolean {
-    return this.#host.replica.history?.isPruned === true && theirs.history !== 'blocks';
+    return (
+      theirs.takes && this.#host.replica.history?.isPruned === true && theirs.history !== 'blocks'
+    );
   }
 
   async #sendBeyondTheirContext(): Promise<void> {
     this.#outcome = 'listed';
     const history = this.#host.replica.history!;
-    for (const part of byteParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
-      this.#send({ kind: 'context', ...part });
+    if (this.#options.takes) {
+      for (const part of byteParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
+        this.#send({ kind: 'context', ...part });
+      }
     }
+    if (!this.#theirs!.takes) return this.#skipPart();
     await this.#until(() => this.#context.complete);
     // What comes from here on stands in the queue again.
     this.#outbox.forgetQueue();
     const cids = await this.#blocksBeyond(history, this.#context.bytes);
     if (cids === undefined) return this.#streamSnapshot();
-    await this.#stream(slices(cids), await this.#measure(slices(cids)));
+    await this.#streamPart(() => slices(cids));
   }
 
   async #blocksBeyond(
@@ -508,6 +528,17 @@ export class NativeDialect implements Dialect {
     };
   }
 
+  async #streamPart(source: () => Slices): Promise<void> {
+    if (this.#theirs!.takes) await this.#stream(source(), await this.#measure(source()));
+    else this.#skipPart();
+  }
+
+  /** The other side lacks nothing, or takes nothing. */
+  #skipPart(): void {
+    this.#ourPart = 'stored';
+    this.#evaluate();
+  }
+
   async #stream(cids: Slices, amount: Amount): Promise<void> {
     this.#begin(amount);
     await this.#outbox.send(cids);
@@ -551,12 +582,13 @@ export class NativeDialect implements Dialect {
       heads,
       headsTruncated: heads.length < replica.clock.length,
       blockCount: countOf(replica),
-      windowBytes: this.#windowBytes,
+      windowBytes: this.#options.windowBytes,
       maxFrameBytes: channel.maxFrameBytes,
       replicaId: replica.id ?? new Uint8Array(),
       history: historyKind(replica),
       inflates: canDeflate,
       pageCount: this.#ourPages.length,
+      takes: this.#options.takes,
     };
   }
 
@@ -661,6 +693,11 @@ export class NativeDialect implements Dialect {
 }
 
 // --- helpers ---
+
+/** What brings blocks, or says that they are about to come. */
+function isOfBlocks({ kind }: Message): boolean {
+  return kind === 'expect' || kind === 'car' || kind === 'packed';
+}
 
 /** What is said where contexts decide. */
 const NO_SUMMARY: Summary = { size: 0, counts: new Uint8Array() };

@@ -32,6 +32,11 @@ export interface SessionOptions {
   compression?: Compression;
   /** The largest frame sent in the original form, if the channel takes it. Default 262,144. */
   originalFrameBytes?: number;
+  /**
+   * False: nothing of the other side is stored here, it may only read. It is told so and sends nothing;
+   * a block that it sends all the same ends the session with ProtocolError `read-only`. Default true.
+   */
+  takes?: boolean;
 }
 
 interface Waiter {
@@ -77,6 +82,7 @@ export class Session {
       receiveWindowBytes: RECEIVE_WINDOW_BYTES,
       compression: 'auto',
       originalFrameBytes: ORIGINAL_FRAME_BYTES,
+      takes: true,
       ...options,
     };
     if (
@@ -116,6 +122,8 @@ export class Session {
   /**
    * Resolves when the other side has stored everything that the replica holds now. A peer of the
    * original form acknowledges nothing: there it means handed to the channel.
+   * @throws ProtocolError `read-only` when the other side takes nothing from this one (`takes`), whether
+   *   it holds the same or not; the session goes on
    * @throws the session's error, or ConnectionError `closed`, when the session ends before, or is
    *   closing: what is written then is no longer sent
    */
@@ -124,12 +132,13 @@ export class Session {
       throw new ConnectionError('closed', 'the session is closing');
     }
     return this.#wait(this.#synced, options.signal, (waiter) => {
-      this.#dialect?.whenStored(() => waiter.resolve());
+      this.#dialect?.whenStored((refusal) => settle(waiter, refusal));
     });
   }
 
   /**
-   * Resolves when the first sync is complete in both directions.
+   * Resolves when the first sync is complete in both directions; of a side that takes nothing, in the
+   * one that there is.
    * @throws like `synced`
    */
   firstSync(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -182,13 +191,16 @@ export class Session {
       fail: (error) => this.#fail(error),
       peerLeaves: () => void this.close(),
     };
+    const { receiveWindowBytes, compression, originalFrameBytes, takes } = this.#options;
     const dialect =
       form === 'native'
-        ? new NativeDialect(host, this.#options.receiveWindowBytes, this.#options.compression)
-        : new OriginalDialect(host, this.#options.originalFrameBytes);
+        ? new NativeDialect(host, { windowBytes: receiveWindowBytes, compression, takes })
+        : new OriginalDialect(host, originalFrameBytes, takes);
     this.#dialect = dialect;
     dialect.start();
-    for (const waiter of this.#synced) dialect.whenStored(() => waiter.resolve());
+    for (const waiter of this.#synced) {
+      dialect.whenStored((refusal) => settle(waiter, refusal));
+    }
   }
 
   #send(frame: Frame): void {
@@ -318,6 +330,11 @@ export class Session {
 }
 
 // --- helpers ---
+
+function settle(waiter: Waiter, refusal: Error | undefined): void {
+  if (refusal === undefined) waiter.resolve();
+  else waiter.reject(refusal);
+}
 
 /** A listener that throws is its owner's bug: it is reported as one, and the session goes on. */
 function tell(listener: (state: SessionState) => void, state: SessionState): void {

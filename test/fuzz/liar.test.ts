@@ -28,7 +28,8 @@ test(
       codes.set(ending, (codes.get(ending) ?? 0) + 1);
     });
     // Lies that are never noticed, and lies that always are, would be no test.
-    for (const common of ['live', 'bad-block', 'unexpected-message', 'malformed-frame']) {
+    const commons = ['live', 'bad-block', 'unexpected-message', 'malformed-frame', 'read-only'];
+    for (const common of commons) {
       expect(codes.get(common), common).toBeGreaterThan(0);
     }
   },
@@ -62,9 +63,10 @@ async function meetLiar(clock: VirtualClock, random: Random): Promise<string> {
   const wrong = linkOf(clock, random);
   const wrongChannel = new LyingChannel(wrong.ends[0], random);
   const honest = linkOf(clock, random);
+  const takes = !random.oneIn(4);
   const sessions = {
     mallory: new Session(wrongChannel, lying),
-    toMallory: new Session(wrong.ends[1], alice.replica),
+    toMallory: new Session(wrong.ends[1], alice.replica, { takes }),
     carol: new Session(honest.ends[0], carol.replica),
     toCarol: new Session(honest.ends[1], alice.replica),
   };
@@ -89,6 +91,11 @@ async function meetLiar(clock: VirtualClock, random: Random): Promise<string> {
     alice,
     before.map(({ cid }) => cid.toString()),
   );
+  if (!takes) {
+    for (const prefix of ['mallory-', 'lie']) {
+      expect((await alice.allDocs({ prefix })).rows).toEqual([]);
+    }
+  }
   expect(await carol.digest()).toBe(await alice.digest());
   expect(parkedBytes(storage)).toBeLessThanOrEqual(2 * MAX_PARKED_BYTES);
   // What is said to a liar is what it lacks, lists, and short answers.

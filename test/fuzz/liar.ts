@@ -270,6 +270,7 @@ function twisted(random: Random, message: Message): Message {
         { ...message, history: random.pick(HISTORY_KINDS) },
         { ...message, inflates: !message.inflates },
         { ...message, pageCount: wrongCount(random, message.pageCount) },
+        { ...message, takes: !message.takes },
       ]);
     case 'known':
       return { kind: 'unknown', size: 0, counts: new Uint8Array() };

@@ -78,6 +78,17 @@ export const ACTIONS: readonly Action[] = [
 
   onEdge('connect', 14, ({ network }, edge) => network.connect(edge)),
   onEdge('connect again', 1, ({ network }, edge) => network.connect(edge, true)),
+  onEdge('connect one way', 2, ({ network, random }, edge) =>
+    network.connect(
+      edge,
+      true,
+      random.pick([
+        [true, false],
+        [false, true],
+        [false, false],
+      ]),
+    ),
+  ),
   onEdge('cut', 6, ({ network }, edge) => {
     for (const connection of edge.connections) network.cut(connection);
   }),

@@ -22,6 +22,8 @@ export interface Side {
 export interface Connection {
   readonly link: SimulatedLink;
   readonly sides: readonly [Side, Side];
+  /** True when one side or both take nothing: it does not make the peers agree. */
+  readonly isOneWay: boolean;
   /** True when somebody closed a ledger under it, which ends the session with an error. */
   isDisturbed: boolean;
   cut: boolean;
@@ -70,22 +72,34 @@ export class Network {
     return this.edges.flatMap((edge) => edge.connections);
   }
 
-  /** Joins two peers whose ledgers are open, unless they are joined. */
-  connect(edge: Edge, again = false): void {
+  /**
+   * Joins two peers whose ledgers are open, unless they are joined.
+   * @param takes which of them store what the other one has
+   */
+  connect(edge: Edge, again = false, takes: readonly [boolean, boolean] = [true, true]): void {
     const [alice, bob] = edge.peers;
     if (alice.ledger === undefined || bob.ledger === undefined) return;
-    if (!again && edge.connections.some((each) => !each.cut && !each.link.isOver)) return;
+    const joins = (each: Connection): boolean => !each.isOneWay && !each.cut && !each.link.isOver;
+    if (!again && edge.connections.some(joins)) return;
     this.connections++;
     const link = this.#makeLink(() => this.cut(connection));
     const sides = [alice, bob].map((peer, side): Side => {
       const greet = side === 1 && this.#random.oneIn(8) ? 'after-peer' : 'first';
       const session = new Session(link.ends[side]!, peer.ledger!.replica, {
         greet,
+        takes: takes[side]!,
         compression: this.#random.pick(['auto', 'always', 'never']),
       });
       return { peer, run: peer.run!, session };
     }) as unknown as [Side, Side];
-    const connection: Connection = { link, sides, isDisturbed: false, cut: false, sessionsOver: 0 };
+    const connection: Connection = {
+      link,
+      sides,
+      isOneWay: takes.includes(false),
+      isDisturbed: false,
+      cut: false,
+      sessionsOver: 0,
+    };
     edge.connections.push(connection);
     for (const side of sides) {
       side.session.run().then(
