@@ -2,11 +2,12 @@ import type { CID } from 'multiformats/cid';
 import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
 import { turns } from '../turn.ts';
+import { bringsNews } from './clock-state.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { CommitTable } from './commit-table.ts';
-import { commitDigest, readCommit } from './commit.ts';
+import { commitDigest, type Dot, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
-import { kindOf } from './snapshot.ts';
+import { kindOf, type SnapshotRoot } from './snapshot.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -84,6 +85,18 @@ export class LedgerReplica {
    */
   receive(blocks: readonly Block[], origin?: object): Promise<void> {
     return this.#owner.receive(blocks, origin);
+  }
+
+  /** True for a commit that `receive` would pass over. */
+  isKnown(cid: CID, dot: Dot): boolean {
+    this.#owner.checkOpen();
+    return this.#store.isKnown(cid, dot);
+  }
+
+  /** False for a snapshot that `receive` would pass over. */
+  bringsNews(root: SnapshotRoot): boolean {
+    this.#owner.checkOpen();
+    return bringsNews(this.#store.state, root);
   }
 
   /** Tells of commits applied from now on; returns the function that ends this. */

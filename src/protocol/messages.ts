@@ -32,6 +32,7 @@ export const ABORT_REASONS = [
   'window-exceeded',
   'limit-exceeded',
   'bad-block',
+  'refused',
   'read-only',
   'storage-failed',
   'hello-timeout',

@@ -365,7 +365,8 @@ function within(milliseconds: number, promise: Promise<unknown>): Promise<boolea
 function sessionError(error: unknown): Error {
   if (error instanceof ProtocolError || error instanceof ConnectionError) return error;
   if (error instanceof BlockError) {
-    return new ProtocolError('bad-block', error.message, { cause: error });
+    const code = error.code === 'refused' ? 'refused' : 'bad-block';
+    return new ProtocolError(code, error.message, { cause: error });
   }
   return new ProtocolError('storage-failed', 'the replica failed', { cause: error });
 }
