@@ -183,6 +183,10 @@ export class GuardedReplica {
     return this.#replica.blockSize(cid);
   }
 
+  writerOf(cid: CID): string | undefined {
+    return this.#replica.writerOf(cid);
+  }
+
   parentsOf(block: Block): CID[] | undefined {
     return this.#replica.parentsOf(block);
   }

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
+import { cidOfDigest, keyOf, type Block, type MaybePromise } from '../blocks.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
 import { turns } from '../turn.ts';
 import { bringsNews } from './clock-state.ts';
@@ -140,6 +140,12 @@ export class LedgerReplica {
   blockSize(cid: CID): number | undefined {
     const commit = this.#store.numberOf(cid);
     return commit < 0 ? undefined : this.#store.table.size(commit);
+  }
+
+  /** The id of the writer of an applied commit. */
+  writerOf(cid: CID): string | undefined {
+    const commit = this.#store.numberOf(cid);
+    return commit < 0 ? undefined : keyOf(this.#store.table.writer(commit));
   }
 
   /** @throws BlockError `malformed-commit` */

@@ -117,7 +117,16 @@ export type Message =
   /** Somebody else streams to me: go on with your part when I say so. Live writes are welcome. */
   | { readonly kind: 'hold' }
   /** Go on, with what is not at or below these blocks. */
-  | { readonly kind: 'go'; readonly cids: readonly CID[] };
+  | { readonly kind: 'go'; readonly cids: readonly CID[] }
+  /** "I hold these blocks, which others brought: say so when you lack them." Keys, one after the other. */
+  | { readonly kind: 'announce'; readonly keys: Uint8Array }
+  /**
+   * Of the keys that you announced, the first `count` of the session are answered: held here, or
+   * fetched. `again` has the keys of blocks that came when they were here already.
+   */
+  | { readonly kind: 'held'; readonly count: number; readonly again: Uint8Array }
+  /** "Send me these of the blocks that you announced." */
+  | { readonly kind: 'fetch'; readonly keys: Uint8Array };
 
 /** What is said to find out the difference. */
 export type DiffMessage = Extract<Message, { kind: 'have' | 'symbols' | 'more' | 'want' }>;
@@ -140,6 +149,9 @@ const TAG_GO = 15;
 const TAG_CONTEXT = 16;
 const TAG_PACKED = 17;
 const TAG_PAGES = 18;
+const TAG_ANNOUNCE = 19;
+const TAG_HELD = 20;
+const TAG_FETCH = 21;
 
 /** What a frame of counts and one byte string holds beside that string, at most. */
 export const FRAME_OVERHEAD_BYTES = 64;
@@ -222,6 +234,12 @@ export function encodeMessage(message: Message): Uint8Array {
       const cids = packCids(message.cids);
       return frameOf(TAG_GO, [cids.digests, cids.others]);
     }
+    case 'announce':
+      return frameOf(TAG_ANNOUNCE, [message.keys]);
+    case 'held':
+      return frameOf(TAG_HELD, [message.count, message.again]);
+    case 'fetch':
+      return frameOf(TAG_FETCH, [message.keys]);
   }
 }
 
@@ -298,6 +316,14 @@ export function decodeMessage(frame: Uint8Array): Message {
       const [digests, others] = exactly(2, fieldsOf(payload));
       return { kind: 'go', cids: headsOf('go', digests, others) };
     }
+    case TAG_ANNOUNCE:
+      return { kind: 'announce', keys: someKeys('announce', payload) };
+    case TAG_HELD: {
+      const [answered, again] = exactly(2, fieldsOf(payload));
+      return { kind: 'held', count: count(answered), again: bytesOf(again, KEY_BYTES) };
+    }
+    case TAG_FETCH:
+      return { kind: 'fetch', keys: someKeys('fetch', payload) };
     default:
       throw malformed(frame.length === 0 ? 'an empty frame' : `unknown tag ${frame[0]}`);
   }
@@ -442,6 +468,12 @@ function bytesOf(value: unknown, unit = 1): Uint8Array {
     throw malformed('a byte string that is none, or of the wrong length');
   }
   return value;
+}
+
+function someKeys(kind: string, payload: Uint8Array): Uint8Array {
+  const keys = bytesOf(exactly(1, fieldsOf(payload))[0], KEY_BYTES);
+  if (keys.length === 0) throw malformed(`${kind}: no keys`);
+  return keys;
 }
 
 function saltOf(value: unknown): Uint8Array {

@@ -1,4 +1,5 @@
 import type { CID } from 'multiformats/cid';
+import { type Block, compareBytes } from '../blocks.ts';
 import { BlockError, ConnectionError, ProtocolError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
@@ -8,6 +9,9 @@ import { ContextExchange } from './diff/context-exchange.ts';
 import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
 import { type Lacks, listedCids, ListExchange, listParts } from './diff/list-exchange.ts';
 import { CidSet } from './diff/list.ts';
+import { Announced } from './announced.ts';
+import { Announcer, type SayKeys } from './announcer.ts';
+import { keyBytes, keyTexts } from './held-blocks.ts';
 import { Incoming, type IncomingPart } from './incoming.ts';
 import { Inbox, type Milestone } from './inbox.ts';
 import {
@@ -26,8 +30,13 @@ import {
 } from './messages.ts';
 import { type Compression, MAX_QUEUED_BLOCKS, Outbox, tooManyWait } from './outbox.ts';
 import { Signal } from './queue.ts';
+import { Relay } from './relay.ts';
+import { KEY_BYTES } from '../sketch.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
 import { type CidSource, slices } from './slices.ts';
+
+/** Blocks from others are announced after so long, or twice that: by one of the two sides first. */
+const ANNOUNCE_MS = 20;
 
 /** Listeners hear of progress at most this often. */
 const PROGRESS_INTERVAL_MS = 50;
@@ -73,6 +82,9 @@ export class NativeDialect implements Dialect {
   readonly #ourPages: readonly CID[];
   readonly #theirPages = new ListExchange('pages');
   readonly #incoming: Incoming;
+  readonly #relay: Relay;
+  #announcer: Announcer | undefined;
+  #announced: Announced | undefined;
   readonly #part: IncomingPart;
   readonly #unwatch: () => void;
   #receiving: Promise<void> | undefined;
@@ -110,6 +122,7 @@ export class NativeDialect implements Dialect {
     this.#options = options;
     this.#unwatch = replica.watch((cids, from) => this.#onStored(cids, from));
     this.#incoming = Incoming.of(replica);
+    this.#relay = Relay.of(replica);
     this.#part = {
       hold: () => {
         if (this.#theirs!.takes) this.#withheld ??= [];
@@ -123,6 +136,8 @@ export class NativeDialect implements Dialect {
     this.#ours = this.#hello();
     this.#outbox = new Outbox(host, this.#ours.heads, (bytes) => this.#onSent(bytes));
     this.#inbox = new Inbox(replica, origin, options.windowBytes, {
+      arriving: (blocks) => this.#onArriving(blocks),
+      arrived: (blocks) => this.#relay.arrived(blocks.map(({ cid }) => cid)),
       stored: (blocks, bytes) => this.#onReceived(blocks, bytes),
       acknowledge: (bytes) => this.#send({ kind: 'stored', bytes }),
       reached: (milestone) => this.#onReached(milestone),
@@ -150,8 +165,9 @@ export class NativeDialect implements Dialect {
 
   whenStored(callback: (refusal?: Error) => void): void {
     const tell = (): void => callback(this.#theirs!.takes ? undefined : takesNothing());
-    if (this.#withheld === undefined) this.#outbox.whenStored(tell);
-    else this.#lateMarks.push(tell);
+    if (this.#withheld !== undefined) this.#lateMarks.push(tell);
+    else if (this.#announcer === undefined) this.#outbox.whenStored(tell);
+    else this.#announcer.whenAnswered(() => this.#outbox.whenStored(tell));
   }
 
   async finish(): Promise<void> {
@@ -161,10 +177,12 @@ export class NativeDialect implements Dialect {
     if (cutShort) this.#outbox.stop();
     else {
       if (this.#withheld !== undefined) await this.#handOn();
+      this.#announcer?.deliver();
       await new Promise<void>((resolve) => this.#outbox.whenStored(resolve));
     }
     if (this.#stopped) return;
     this.#byeSaid = true;
+    this.#announced?.stop();
     this.#send({ kind: 'bye' });
     await this.#until(() => this.#theirBye === 'reached');
   }
@@ -173,7 +191,8 @@ export class NativeDialect implements Dialect {
     this.#outbox.stop();
     this.#inbox.end();
     await this.#receiving;
-    return this.#theirBye === 'reached' || (this.#live && this.#outbox.idle && this.#inbox.idle);
+    const isIdle = this.#outbox.idle && this.#inbox.idle && this.#announcer?.idle !== false;
+    return this.#theirBye === 'reached' || (this.#live && isIdle);
   }
 
   abort(error: Error): void {
@@ -186,6 +205,8 @@ export class NativeDialect implements Dialect {
     this.#stopped = true;
     this.#unwatch();
     this.#incoming.end(this.#part);
+    this.#announcer?.stop();
+    this.#announced?.stop();
     this.#outbox.stop();
     this.#inbox.stop();
     this.#changed.wake();
@@ -263,6 +284,18 @@ export class NativeDialect implements Dialect {
         this.#isHeld = false;
         this.#goOn(message.cids).catch((error: unknown) => this.#host.fail(error));
         return;
+      case 'announce': {
+        const keys = keyTexts(message.keys);
+        for (const key of keys) this.#outbox.known(key);
+        this.#announced!.accept(keys).catch((error: unknown) => this.#host.fail(error));
+        return;
+      }
+      case 'held':
+        if (this.#announcer === undefined) throw unexpected(message);
+        return this.#announcer.held(message.count, keyTexts(message.again));
+      case 'fetch':
+        if (this.#announcer === undefined) throw unexpected(message);
+        return this.#announcer.fetch(keyTexts(message.keys));
       case 'bye':
         this.#theirBye = 'said';
         return this.#inbox.mark('bye');
@@ -283,7 +316,12 @@ export class NativeDialect implements Dialect {
       deflate: theirs.inflates && canDeflate ? this.#options.compression : 'never',
     });
     this.#outbox.held(theirs.heads);
-    if (!theirs.takes) this.#giveNothing();
+    if (theirs.takes) {
+      const { replica } = this.#host;
+      const writerOf = (cid: CID): string | undefined => replica.writerOf?.(cid);
+      this.#announcer = new Announcer(this.#outbox, writerOf, this.#sayKeys, this.#delayMs);
+    } else this.#giveNothing();
+    if (this.#options.takes) this.#announced = new Announced(this.#relay, this.#sayKeys);
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
     if (relation === 'in-sync' || relation === 'they-are-empty' || !this.#options.takes) {
       this.#theirParts.due = 0;
@@ -622,8 +660,8 @@ export class NativeDialect implements Dialect {
   /** Runs inside the replica's own write, which a session that fails must not disturb. */
   #onStored(cids: readonly CID[], origin: object | undefined): void {
     try {
-      if (origin === this.#host.origin) this.#outbox.held(cids);
-      else if (this.#withheld === undefined) this.#outbox.push(cids);
+      if (origin === this.#host.origin) this.#outbox.shown(cids);
+      else if (this.#withheld === undefined) this.#push(cids, origin);
       else if (origin === undefined && this.#outbox.areApplicable(cids)) {
         this.#outbox.held(cids);
         this.#outbox.push(cids);
@@ -631,6 +669,30 @@ export class NativeDialect implements Dialect {
     } catch (error) {
       this.#host.fail(error);
     }
+  }
+
+  /** Until the first sync is over nobody knows who has what: then everything goes at once. */
+  #push(cids: readonly CID[], origin: object | undefined): void {
+    if (origin === undefined || !this.#live) this.#outbox.push(cids);
+    else this.#announcer?.handOn(cids, origin);
+  }
+
+  /** Of two sides that get a block at the same time only one has to announce it. */
+  get #delayMs(): number {
+    const isFirst = compareBytes(encodeMessage(this.#ours), encodeMessage(this.#theirs!)) < 0;
+    return isFirst ? ANNOUNCE_MS : 2 * ANNOUNCE_MS;
+  }
+
+  readonly #sayKeys: SayKeys = (keys, messageOf) => {
+    const room = this.#frameBytes - FRAME_OVERHEAD_BYTES;
+    const perFrame = room - (room % KEY_BYTES);
+    for (const { bytes } of byteParts(keyBytes(keys), perFrame)) this.#send(messageOf(bytes));
+  };
+
+  #onArriving(blocks: readonly Block[]): Promise<void> | undefined {
+    if (!this.#live || !this.#relay.isShared) return undefined;
+    const arriving = this.#relay.arriving(blocks.map(({ cid }) => cid));
+    return arriving.then((again) => this.#announced!.cameAgain(again));
   }
 
   #withhold(withheld: CID[], cids: readonly CID[]): void {
@@ -669,9 +731,11 @@ export class NativeDialect implements Dialect {
     this.#tellProgress(PROGRESS_INTERVAL_MS);
   }
 
-  #onReceived(blocks: number, bytes: number): void {
+  #onReceived(blocks: readonly Block[], bytes: number): void {
     this.#incoming.progress(this.#part);
-    this.#received.blocks += blocks;
+    // What waits for its parents is held, too, and no watcher hears of it.
+    this.#relay.stored(blocks.map(({ cid }) => cid));
+    this.#received.blocks += blocks.length;
     this.#received.bytes += bytes;
     this.#tellProgress(PROGRESS_INTERVAL_MS);
   }
@@ -694,9 +758,9 @@ export class NativeDialect implements Dialect {
 
 // --- helpers ---
 
-/** What brings blocks, or says that they are about to come. */
+/** What brings blocks, or says that they may come. */
 function isOfBlocks({ kind }: Message): boolean {
-  return kind === 'expect' || kind === 'car' || kind === 'packed';
+  return kind === 'expect' || kind === 'car' || kind === 'packed' || kind === 'announce';
 }
 
 /** What is said where contexts decide. */

@@ -68,6 +68,16 @@ export const ACTIONS: readonly Action[] = [
       ),
     );
   }),
+  onLedger('keep writing', 3, async ({ clock, writes, random }, peer, ledger) => {
+    const times = Array.from({ length: 5 + random.below(20) }, () => random.below(8000));
+    const patches = times.map(
+      (afterMs) =>
+        new Promise<void>((resolve, reject) => {
+          clock.after(afterMs, () => void writes.patch(peer, ledger).then(resolve, reject));
+        }),
+    );
+    await Promise.all(patches);
+  }),
   onLedger('compact', 4, async (_, _peer, ledger) => {
     await ledger.compact();
   }),

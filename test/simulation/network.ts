@@ -31,7 +31,7 @@ export interface Connection {
 }
 
 export type Topology = (typeof TOPOLOGIES)[number];
-export const TOPOLOGIES = ['pairs', 'chain', 'ring', 'star', 'mesh', 'changing'] as const;
+export const TOPOLOGIES = ['pairs', 'chain', 'ring', 'star', 'mesh', 'dense', 'changing'] as const;
 
 /** Frames that never fill, frames as WebRTC has them, and some between. */
 const FRAME_BYTES = [1024, 1500, 4096, 65_536];
@@ -202,13 +202,26 @@ function pairsOf(topology: Topology, count: number, random: Random): [number, nu
       return chain.flatMap(([from]) =>
         Array.from({ length: count - from - 1 }, (_, i): [number, number] => [from, from + 1 + i]),
       );
-    case 'changing': {
-      const tree = chain.map(([from]): [number, number] => [random.below(from + 1), from + 1]);
-      const others = Array.from({ length: count }, (_, from): [number, number] => {
-        const to = random.below(count);
-        return from < to ? [from, to] : [to, from];
-      });
-      return [...tree, ...others.filter(([from, to]) => from !== to)];
-    }
+    case 'changing':
+      return [...treeOf(count, random), ...somePairs(count, count, random)];
+    // Every peer has several ways to every other one.
+    case 'dense':
+      return withoutCopies([...treeOf(count, random), ...somePairs(3 * count, count, random)]);
   }
+}
+
+function treeOf(count: number, random: Random): [number, number][] {
+  return Array.from({ length: count - 1 }, (_, from) => [random.below(from + 1), from + 1]);
+}
+
+function somePairs(most: number, count: number, random: Random): [number, number][] {
+  const pairs = Array.from({ length: most }, (_, i): [number, number] => {
+    const [from, to] = [i % count, random.below(count)];
+    return from < to ? [from, to] : [to, from];
+  });
+  return pairs.filter(([from, to]) => from !== to);
+}
+
+function withoutCopies(pairs: readonly [number, number][]): [number, number][] {
+  return [...new Map(pairs.map((pair) => [String(pair), pair])).values()];
 }
