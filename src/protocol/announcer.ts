@@ -3,6 +3,7 @@ import { ProtocolError } from '../errors.ts';
 import { keyText } from './held-blocks.ts';
 import type { Message } from './messages.ts';
 import type { Outbox } from './outbox.ts';
+import type { Replica } from './replica.ts';
 
 /** The most announced blocks that may be without an answer. */
 export const MAX_ANNOUNCED = 4096;
@@ -15,8 +16,6 @@ const REMEMBERED_WRITERS = 1024;
 
 /** Sends messages of these keys, as many as it takes; of no keys one. */
 export type SayKeys = (keys: readonly string[], messageOf: (keys: Uint8Array) => Message) => void;
-
-type WriterOf = (cid: CID) => string | undefined;
 
 /** How a block got here: from whom, and who wrote it. */
 interface Way {
@@ -45,7 +44,7 @@ interface Announcement {
  */
 export class Announcer {
   readonly #outbox: Outbox;
-  readonly #writerOf: WriterOf;
+  readonly #replica: Replica;
   readonly #say: SayKeys;
   readonly #delayMs: number;
   /** Whether blocks are only announced: by their writer, or else by whom they came from. */
@@ -61,9 +60,9 @@ export class Announcer {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param delayMs for how long blocks are collected before they are announced */
-  constructor(outbox: Outbox, writerOf: WriterOf, say: SayKeys, delayMs: number) {
+  constructor(replica: Replica, outbox: Outbox, say: SayKeys, delayMs: number) {
+    this.#replica = replica;
     this.#outbox = outbox;
-    this.#writerOf = writerOf;
     this.#say = say;
     this.#delayMs = delayMs;
   }
@@ -78,7 +77,7 @@ export class Announcer {
     const sent: CID[] = [];
     for (const cid of cids) {
       if (this.#outbox.isKnown(cid)) continue;
-      const way = { origin, writer: this.#writerOf(cid) };
+      const way = { origin, writer: this.#replica.writerOf?.(cid) };
       const key = keyText(cid);
       if (this.#isLazy(way)) this.#pending.push({ key, cid, way, isSent: false });
       else {
@@ -156,6 +155,8 @@ export class Announcer {
   }
 
   #isLazy({ origin, writer }: Way): boolean {
+    // A snapshot's blocks have no writer: they belong together, and in their order.
+    if (writer === undefined && this.#replica.writerOf !== undefined) return false;
     const known = writer === undefined ? undefined : this.#lazyWriters.get(writer);
     return known ?? this.#lazyOrigins.get(origin) ?? false;
   }

@@ -22,17 +22,17 @@ import {
   FRAME_OVERHEAD_BYTES,
   type Hello,
   type HistoryKind,
-  takesNothing,
   MAX_HELLO_HEADS,
   type Message,
   PROTOCOL_VERSION,
+  takesNothing,
   unexpected,
 } from './messages.ts';
 import { type Compression, MAX_QUEUED_BLOCKS, Outbox, tooManyWait } from './outbox.ts';
 import { Signal } from './queue.ts';
 import { Relay } from './relay.ts';
-import { KEY_BYTES } from '../sketch.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
+import { KEY_BYTES } from '../sketch.ts';
 import { type CidSource, slices } from './slices.ts';
 
 /** Blocks from others are announced after so long, or twice that: by one of the two sides first. */
@@ -165,9 +165,14 @@ export class NativeDialect implements Dialect {
 
   whenStored(callback: (refusal?: Error) => void): void {
     const tell = (): void => callback(this.#theirs!.takes ? undefined : takesNothing());
-    if (this.#withheld !== undefined) this.#lateMarks.push(tell);
-    else if (this.#announcer === undefined) this.#outbox.whenStored(tell);
-    else this.#announcer.whenAnswered(() => this.#outbox.whenStored(tell));
+    if (this.#withheld === undefined) this.#mark(tell);
+    else this.#lateMarks.push(tell);
+  }
+
+  /** Calls back once the other side holds what is sent, queued and announced now. */
+  #mark(callback: () => void): void {
+    if (this.#announcer === undefined) this.#outbox.whenStored(callback);
+    else this.#announcer.whenAnswered(() => this.#outbox.whenStored(callback));
   }
 
   async finish(): Promise<void> {
@@ -318,8 +323,7 @@ export class NativeDialect implements Dialect {
     this.#outbox.held(theirs.heads);
     if (theirs.takes) {
       const { replica } = this.#host;
-      const writerOf = (cid: CID): string | undefined => replica.writerOf?.(cid);
-      this.#announcer = new Announcer(this.#outbox, writerOf, this.#sayKeys, this.#delayMs);
+      this.#announcer = new Announcer(replica, this.#outbox, this.#sayKeys, this.#delayMs);
     } else this.#giveNothing();
     if (this.#options.takes) this.#announced = new Announced(this.#relay, this.#sayKeys);
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
@@ -722,7 +726,7 @@ export class NativeDialect implements Dialect {
     this.#withheld = undefined;
     // Nothing was found out about what came meanwhile.
     this.#outbox.push(cids.filter((cid, at) => at >= asked || (lacking?.has(cid) ?? true)));
-    for (const callback of this.#lateMarks.splice(0)) this.#outbox.whenStored(callback);
+    for (const callback of this.#lateMarks.splice(0)) this.#mark(callback);
   }
 
   #onSent(bytes: number): void {

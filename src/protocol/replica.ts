@@ -61,7 +61,9 @@ export interface Replica {
   readonly history?: ReplicaHistory;
   /**
    * Who wrote a held commit, as any text that is the same for all of a writer's commits; undefined where
-   * that is not known. Between many peers, blocks of one writer then keep to the ways that were fastest.
+   * that is not known. Between many peers a writer's blocks keep to the ways that were fastest; blocks
+   * without a writer are handed on at once, in their order. Without this method all are handed on as
+   * the last ones were that the same peer brought.
    */
   writerOf?(cid: CID): string | undefined;
   /** The parents of a block that is a commit, undefined for any other block. */
