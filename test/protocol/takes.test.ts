@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keyOf } from '../../src/protocol/diff/list.ts';
+import { countOf, keyOf } from '../../src/protocol/diff/list.ts';
 import { decodeMessage, type Message } from '../../src/protocol/messages.ts';
 import type { Replica } from '../../src/protocol/replica.ts';
 import { KEPT_SYMBOLS, Sketch } from '../../src/sketch.ts';
@@ -32,7 +32,13 @@ async function meet(alice: Replica, bob: Replica, bobTakes = true): Promise<OneW
   const joined = join(alice, bob, {
     alice: { takes: false },
     bob: { takes: bobTakes },
-    onFrame: (frame, from) => said[from].push(decodeMessage(frame as Uint8Array).kind),
+    onFrame: (frame, from) => {
+      const message = decodeMessage(frame as Uint8Array);
+      said[from].push(message.kind);
+      // She asks for nothing, and tells nothing that only serves to find out what she lacks.
+      if (from === 'alice' && message.kind === 'want') expect(message.keys).toHaveLength(0);
+      if (from === 'alice' && message.kind === 'have') expect(countOf(message.list)).toBe(0);
+    },
   });
   await Promise.all([joined.alice.firstSync(), joined.bob.firstSync()]);
   return { ...joined, said };
