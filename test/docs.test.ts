@@ -36,6 +36,7 @@ import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
 import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/snapshot.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
+import { MAX_ANNOUNCED } from '../src/protocol/announcer.ts';
 import { LIST_BELOW_BLOCKS, MAX_SYMBOLS } from '../src/protocol/diff/difference.ts';
 import { MAX_CONTEXT_BYTES } from '../src/protocol/diff/context-exchange.ts';
 import { MAX_LIST_CIDS } from '../src/protocol/diff/list-exchange.ts';
@@ -66,7 +67,6 @@ import {
 import { RoomKeys } from '../src/rooms/keys.ts';
 import { MAX_INFO_CHARACTERS } from '../src/rooms/card.ts';
 import { decodeEnvelope, type Envelope, type Said } from '../src/rooms/envelope.ts';
-import { MAX_LINK_SIGNAL_CHARACTERS, MAX_PORT_MESSAGE_BYTES } from '../src/rooms/link.ts';
 import {
   decodeMemberMessage,
   encodeMemberMessage,
@@ -116,6 +116,9 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
   packed: { kind: 'packed', length: 1, bytes: Uint8Array.of(3, 0) },
   pages: { kind: 'pages', list: packCids([]), last: true },
+  announce: { kind: 'announce', keys: new Uint8Array(16) },
+  held: { kind: 'held', count: 1, again: new Uint8Array(0) },
+  fetch: { kind: 'fetch', keys: new Uint8Array(16) },
 };
 
 test('the message table lists every message with its tag and its fields', () => {
@@ -189,8 +192,6 @@ const limits: Record<string, number> = {
   MAX_CONTROL_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_CONTROL_BUFFER_BYTES'),
   MAX_RECEIVED_FRAME_BYTES,
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
-  MAX_PORT_MESSAGE_BYTES,
-  MAX_LINK_SIGNAL_CHARACTERS,
   MAX_INFO_CHARACTERS,
   MAX_VALUE_BYTES,
   MAX_BEACON_LINKS,
@@ -216,6 +217,11 @@ const limits: Record<string, number> = {
   MAX_LIVE_GROUP: inSource('protocol/outbox.ts', 'MAX_LIVE_GROUP'),
   BULK_BLOCKS: inSource('protocol/incoming.ts', 'BULK_BLOCKS'),
   STALL_MS: inSource('protocol/incoming.ts', 'STALL_MS'),
+  MAX_ANNOUNCED,
+  ANNOUNCE_MS: inSource('protocol/native.ts', 'ANNOUNCE_MS'),
+  HELD_MS: inSource('protocol/announced.ts', 'HELD_MS'),
+  FETCH_AFTER_MS: inSource('protocol/relay.ts', 'FETCH_AFTER_MS'),
+  FETCH_AGAIN_MS: inSource('protocol/relay.ts', 'FETCH_AGAIN_MS'),
   MAX_QUEUED_BLOCKS,
   MAX_CONTEXT_BYTES,
   MAX_ABORT_TEXT,
