@@ -1,5 +1,5 @@
 /**
- * `node bench/start.mjs run|webrtc|diff …`: installs the other libraries when they are missing,
+ * `node bench/start.mjs run|webrtc|diff|mesh …`: installs the other libraries when they are missing,
  * bundles the bench with the library's source as it is, and runs it. Node reads no TypeScript before
  * version 22, and a test runner's transformed code is not what anybody runs in production.
  */
@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const [command, ...args] = process.argv.slice(2);
-const commands = { run: 'run', webrtc: 'webrtc', diff: 'diff' };
+const commands = { run: 'run', webrtc: 'webrtc', diff: 'diff', mesh: 'mesh' };
 if (!Object.hasOwn(commands, command ?? '')) {
   console.error('usage: node bench/start.mjs run|webrtc|diff …');
   process.exit(2);

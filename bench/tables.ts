@@ -234,4 +234,17 @@ export const TABLES: Readonly<Record<string, Table>> = {
     ],
     targets: [{ title: 'round trips', metric: 'roundTrips', limit: 1.5, better: 'less' }],
   },
+  mesh: {
+    title: 'writes of many, through a mesh of links',
+    columns: [
+      { title: 'deliveries', format: 'count', value: 'needed' },
+      { title: 'blocks received', format: 'count', value: 'blocks' },
+      { title: 'blocks a delivery', format: 'factor', value: 'blocksRatio' },
+      { title: 'keys announced a delivery', format: 'factor', value: 'keys' },
+      { title: 'bytes a delivery', format: 'bytes', value: 'bytes' },
+      { title: 'p50', format: 'ms', value: 'p50' },
+      { title: 'p99', format: 'ms', value: 'p99' },
+    ],
+    targets: [],
+  },
 };

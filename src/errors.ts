@@ -74,7 +74,8 @@ export type BlockErrorCode =
   | 'impossible-parents'
   | 'impossible-time'
   | 'impossible-replaces'
-  | 'too-many-parked';
+  | 'too-many-parked'
+  | 'refused';
 
 /** Bytes from elsewhere (a peer, an import, a disk) that are not what they claim to be. */
 export class BlockError extends EmberlinkError<BlockErrorCode> {
@@ -89,6 +90,8 @@ export type ProtocolErrorCode =
   | 'window-exceeded'
   | 'limit-exceeded'
   | 'bad-block'
+  | 'refused'
+  | 'read-only'
   | 'storage-failed'
   | 'hello-timeout'
   | 'connected-to-self'

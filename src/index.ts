@@ -25,6 +25,16 @@ export {
   type Document,
   type DocumentValue,
 } from './ledger/document.ts';
+export {
+  guardReplica,
+  type GuardedReplica,
+  type IncomingChange,
+  type IncomingCommit,
+  type IncomingOperation,
+  type IncomingSnapshot,
+  type Validate,
+  type Verdict,
+} from './ledger/guard.ts';
 export type {
   Conflict,
   ConflictVersion,

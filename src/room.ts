@@ -1,6 +1,9 @@
 import { base64url } from 'multiformats/bases/base64';
-import { RoomError } from './errors.ts';
+import { ProtocolError, RoomError } from './errors.ts';
+import { guardReplica, type Validate } from './ledger/guard.ts';
+import { LedgerReplica } from './ledger/replica.ts';
 import type { Replica } from './protocol/replica.ts';
+import type { Session } from './protocol/session.ts';
 import { type Card, MAX_INFO_CHARACTERS } from './rooms/card.ts';
 import { Introductions, THROUGH_MEMBERS } from './rooms/introductions.ts';
 import { checkRoom, RoomKeys } from './rooms/keys.ts';
@@ -49,6 +52,12 @@ export interface RoomOptions extends SignalingClientOptions, WebRtcLinkerOptions
    * that it brings. An error refuses too.
    */
   readonly authorize?: (peer: RoomMember) => Authorization | Promise<Authorization>;
+  /**
+   * Asked about each change of others before it is stored: false, a reason or an error refuses it, and
+   * ends the link that brought it. Only for a ledger. All members should have the same rules: who
+   * hands on what we refuse is refused too. See `guardReplica`.
+   */
+  readonly validate?: Validate;
   /** Makes the links. Default: WebRTC. */
   readonly linker?: Linker;
 }
@@ -104,7 +113,12 @@ const ANSWER_TIMEOUT_MS = 5000;
  * @throws RoomError `invalid-option`
  */
 export function joinRoom(source: SyncSource, options: RoomOptions): Room {
-  return new Room(replicaOf(source), options);
+  const replica = replicaOf(source);
+  if (options.validate === undefined) return new Room(replica, options);
+  if (replica instanceof LedgerReplica) {
+    return new Room(guardReplica(replica, options.validate), options);
+  }
+  throw new RoomError('invalid-option', 'validate looks at the commits of a ledger: give one');
 }
 
 /** A stay in a room: see `joinRoom`. */
@@ -173,8 +187,8 @@ export class Room {
   }
 
   /**
-   * Resolves when this ledger has all that the linked members have, and they have stored all that it
-   * holds now. Alone in a room it resolves when a server has said so.
+   * Resolves when this ledger has all that the linked members have, and those of them that take our
+   * writes have stored all that it holds now. Alone in a room it resolves when a server has said so.
    * @throws RoomError `wrong-secret` when all that are there have another secret, `unauthorized` when
    *   no server lets us in, `left`; what `signal` says when it is aborted
    */
@@ -430,10 +444,7 @@ export class Room {
     );
     const options = signal === undefined ? {} : { signal };
     const results = await Promise.allSettled(
-      sessions.map(async (session) => {
-        await session.firstSync(options);
-        await session.synced(options);
-      }),
+      sessions.map((session) => sessionSynced(session, options)),
     );
     signal?.throwIfAborted();
     return results.every(({ status }) => status === 'fulfilled');
@@ -456,6 +467,16 @@ export class Room {
 }
 
 // --- helpers ---
+
+async function sessionSynced(session: Session, options: { signal?: AbortSignal }): Promise<void> {
+  await session.firstSync(options);
+  try {
+    await session.synced(options);
+  } catch (error) {
+    // Such a member takes nothing from us, and so there is nothing that it could still have to store.
+    if (!(error instanceof ProtocolError && error.code === 'read-only')) throw error;
+  }
+}
 
 function adaptersOf(options: RoomOptions): readonly SignalingAdapter[] {
   const { signaling } = options;

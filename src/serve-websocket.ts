@@ -3,16 +3,11 @@ import { createServer as createHttpsServer, type ServerOptions as TlsOptions } f
 import { isIPv6, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket as NodeWebSocket } from 'ws';
-import { ConnectionError, RoomError } from './errors.ts';
+import { ConnectionError } from './errors.ts';
 import type { Replica } from './protocol/replica.ts';
 import { Session } from './protocol/session.ts';
 import type { Authorization } from './room.ts';
-import {
-  admit,
-  DEFAULT_HANDSHAKE_TIMEOUT_MS,
-  type Access,
-  type Admission,
-} from './rooms/handshake.ts';
+import { admit, DEFAULT_HANDSHAKE_TIMEOUT_MS, type Access } from './rooms/handshake.ts';
 import { DEFAULT_ROOM, RoomKeys } from './rooms/keys.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { asError } from './status.ts';
@@ -314,7 +309,8 @@ class Client {
       authorize: (room, token) => this.#authorize(room, token),
       timeoutMs: handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
     });
-    const session = new Session(admission.channel, replicaFor(admission), {
+    const session = new Session(admission.channel, admission.room.replica, {
+      takes: admission.access === 'write',
       ...(helloTimeoutMs === undefined ? {} : { helloTimeoutMs }),
       ...(compression === undefined ? {} : { compression }),
     });
@@ -341,20 +337,4 @@ class Client {
     this.#told = { ...this.#told, ...news };
     this.#listener(this.#told);
   }
-}
-
-/** For a client that may only read the replica takes nothing. */
-function replicaFor({ access, room }: Admission & { readonly room: Room }): Replica {
-  if (access === 'write') return room.replica;
-  return new Proxy(room.replica, {
-    get(target, name) {
-      if (name === 'receive') return refuseToReceive;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-}
-
-function refuseToReceive(): never {
-  throw new RoomError('unauthorized', 'this client may only read');
 }

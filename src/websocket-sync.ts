@@ -118,7 +118,7 @@ export class WebSocketSync {
   /**
    * Resolves when the server has stored all that this side holds now, however many connections that
    * takes.
-   * @throws like `connected`
+   * @throws like `connected`; ProtocolError `read-only` when the server takes nothing from this side
    */
   async synced(): Promise<void> {
     await this.#inSession((session) => session.synced());
@@ -232,11 +232,12 @@ export class WebSocketSync {
   async #inSession(ask: (session: Session) => Promise<void>): Promise<void> {
     for (;;) {
       const session = await this.#arrival.promise;
-      const asked = await ask(session).then(
-        () => true,
-        () => false,
-      );
-      if (asked) return;
+      try {
+        await ask(session);
+        return;
+      } catch (error) {
+        if (error instanceof ProtocolError && error.code === 'read-only') throw error;
+      }
       // One that is about to end answers no more, and is still the one that stands.
       await session.run().catch(() => {});
     }

@@ -36,6 +36,7 @@ import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
 import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/snapshot.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
+import { MAX_ANNOUNCED } from '../src/protocol/announcer.ts';
 import { LIST_BELOW_BLOCKS, MAX_SYMBOLS } from '../src/protocol/diff/difference.ts';
 import { MAX_CONTEXT_BYTES } from '../src/protocol/diff/context-exchange.ts';
 import { MAX_LIST_CIDS } from '../src/protocol/diff/list-exchange.ts';
@@ -66,7 +67,6 @@ import {
 import { RoomKeys } from '../src/rooms/keys.ts';
 import { MAX_INFO_CHARACTERS } from '../src/rooms/card.ts';
 import { decodeEnvelope, type Envelope, type Said } from '../src/rooms/envelope.ts';
-import { MAX_LINK_SIGNAL_CHARACTERS, MAX_PORT_MESSAGE_BYTES } from '../src/rooms/link.ts';
 import {
   decodeMemberMessage,
   encodeMemberMessage,
@@ -76,7 +76,9 @@ import {
 } from '../src/rooms/member-messages.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
+import { MAX_PORT_MESSAGE_BYTES } from '../src/transports/data-port.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
+import { MAX_CANDIDATES, MAX_LINK_SIGNAL_CHARACTERS } from '../src/transports/negotiation.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
 import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc-channel.ts';
 import { DEFAULT_KEEP_ALIVE_MS, MAX_WEBSOCKET_FRAME_BYTES } from '../src/transports/websocket.ts';
@@ -114,6 +116,9 @@ const samples: { [K in Message['kind']]: Extract<Message, { kind: K }> } = {
   context: { kind: 'context', bytes: Uint8Array.of(1), last: true },
   packed: { kind: 'packed', length: 1, bytes: Uint8Array.of(3, 0) },
   pages: { kind: 'pages', list: packCids([]), last: true },
+  announce: { kind: 'announce', keys: new Uint8Array(16) },
+  held: { kind: 'held', count: 1, again: new Uint8Array(0) },
+  fetch: { kind: 'fetch', keys: new Uint8Array(16) },
 };
 
 test('the message table lists every message with its tag and its fields', () => {
@@ -177,10 +182,16 @@ const limits: Record<string, number> = {
   MAX_SIGNAL_TEXT,
   MAX_CANDIDATES_PER_TYPE: inSource('transports/short-sdp.ts', 'MAX_CANDIDATES_PER_TYPE'),
   connectTimeoutMs: inSource('transports/webrtc.ts', 'DEFAULT_CONNECT_TIMEOUT_MS'),
+  MAX_LINK_SIGNAL_CHARACTERS,
+  MAX_CANDIDATES,
+  RESTART_INTERVAL_MS: inSource('transports/trickle.ts', 'RESTART_INTERVAL_MS'),
+  RESTART_PAUSE_MS: inSource('transports/trickle.ts', 'RESTART_PAUSE_MS'),
+  MAX_DISTURBANCE_MS: inSource('transports/trickle.ts', 'MAX_DISTURBANCE_MS'),
+  MAX_PORT_MESSAGE_BYTES,
+  MAX_DATAGRAM_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_DATAGRAM_BUFFER_BYTES'),
+  MAX_CONTROL_BUFFER_BYTES: inSource('rooms/webrtc-linker.ts', 'MAX_CONTROL_BUFFER_BYTES'),
   MAX_RECEIVED_FRAME_BYTES,
   maxFrameBytes: inSource('sync.ts', 'MAX_FRAME_BYTES'),
-  MAX_PORT_MESSAGE_BYTES,
-  MAX_LINK_SIGNAL_CHARACTERS,
   MAX_INFO_CHARACTERS,
   MAX_VALUE_BYTES,
   MAX_BEACON_LINKS,
@@ -206,6 +217,11 @@ const limits: Record<string, number> = {
   MAX_LIVE_GROUP: inSource('protocol/outbox.ts', 'MAX_LIVE_GROUP'),
   BULK_BLOCKS: inSource('protocol/incoming.ts', 'BULK_BLOCKS'),
   STALL_MS: inSource('protocol/incoming.ts', 'STALL_MS'),
+  MAX_ANNOUNCED,
+  ANNOUNCE_MS: inSource('protocol/native.ts', 'ANNOUNCE_MS'),
+  HELD_MS: inSource('protocol/announced.ts', 'HELD_MS'),
+  FETCH_AFTER_MS: inSource('protocol/relay.ts', 'FETCH_AFTER_MS'),
+  FETCH_AGAIN_MS: inSource('protocol/relay.ts', 'FETCH_AGAIN_MS'),
   MAX_QUEUED_BLOCKS,
   MAX_CONTEXT_BYTES,
   MAX_ABORT_TEXT,
@@ -421,19 +437,24 @@ test('signaling/README.md lists every setting as the code has it', () => {
 
 // --- README.md and the others ---
 
-const blocks = [...readme.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
+const guides = readme + read('signaling/README.md');
+const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
 
 test('README.md shows the quickstart and a replica of one’s own', () => {
   const shown = blocks.map(([, file]) => file);
   expect(shown).toContain('examples/quickstart.ts');
   expect(shown).toContain('examples/own-replica.ts');
+  expect(shown).toContain('examples/room.ts');
   expect(shown).toContain('examples/websocket.ts');
-  expect(shown.length, 'each mark stands before a block').toBe(readme.split('<!-- ex').length - 1);
+  expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);
 });
 
-test.each(blocks.map(([, file, shown]) => [file!, shown!]))('README.md shows %s', (file, shown) => {
-  expect(shown).toBe(read(file));
-});
+test.each(blocks.map(([, file, shown]) => [file!, shown!]))(
+  'a README.md shows %s',
+  (file, shown) => {
+    expect(shown).toBe(read(file));
+  },
+);
 
 test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md'])(
   'the links in %s lead to files that exist',
@@ -449,11 +470,7 @@ test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md']
 
 test('every script that README.md and signaling/README.md name is in package.json', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const named = [
-    ...(readme + read('signaling/README.md')).matchAll(
-      /npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g,
-    ),
-  ];
+  const named = [...guides.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];
   expect(named).not.toEqual([]);
   for (const [, script, short] of named) expect(Object.keys(scripts)).toContain(script ?? short);
 });

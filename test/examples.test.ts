@@ -12,6 +12,7 @@ const expectations: Record<string, (output: string) => void> = {
   'own-replica': (output) => expect(output).toBe(promised('own-replica')),
   room: (output) => expect(output).toBe(promised('room')),
   websocket: (output) => expect(output).toBe(promised('websocket')),
+  'signaling-server': (output) => expect(output).toBe(promised('signaling-server')),
   ledger: (output) => {
     expect(output).toMatch(/^local write of note:1\n/);
     expect(output).toMatch(/\ntrue\n$/);

@@ -31,6 +31,7 @@ import {
   namesIn,
   readCommit,
   type Commit,
+  type Dot,
 } from './commit.ts';
 import type { CausalContext } from './context.ts';
 import type { Documents } from './documents.ts';
@@ -148,6 +149,11 @@ export class CommitStore {
   has(cid: CID): boolean {
     const digest = commitDigest(cid);
     return digest !== undefined && (this.numberOf(cid) >= 0 || this.#parked.has(digest));
+  }
+
+  /** True for a commit that would bring nothing: it is held, or merged within a snapshot. */
+  isKnown(cid: CID, dot: Dot): boolean {
+    return this.has(cid) || this.isMerged(cid) || isWithinSnapshot(this.#state, dot);
   }
 
   getBlock(cid: CID): MaybePromise<Uint8Array | undefined> {

@@ -1,12 +1,13 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
+import { cidOfDigest, keyOf, type Block, type MaybePromise } from '../blocks.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
 import { turns } from '../turn.ts';
+import { bringsNews } from './clock-state.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { CommitTable } from './commit-table.ts';
-import { commitDigest, readCommit } from './commit.ts';
+import { commitDigest, type Dot, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
-import { kindOf } from './snapshot.ts';
+import { kindOf, type SnapshotRoot } from './snapshot.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -86,6 +87,18 @@ export class LedgerReplica {
     return this.#owner.receive(blocks, origin);
   }
 
+  /** True for a commit that `receive` would pass over. */
+  isKnown(cid: CID, dot: Dot): boolean {
+    this.#owner.checkOpen();
+    return this.#store.isKnown(cid, dot);
+  }
+
+  /** False for a snapshot that `receive` would pass over. */
+  bringsNews(root: SnapshotRoot): boolean {
+    this.#owner.checkOpen();
+    return bringsNews(this.#store.state, root);
+  }
+
   /** Tells of commits applied from now on; returns the function that ends this. */
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
@@ -127,6 +140,12 @@ export class LedgerReplica {
   blockSize(cid: CID): number | undefined {
     const commit = this.#store.numberOf(cid);
     return commit < 0 ? undefined : this.#store.table.size(commit);
+  }
+
+  /** The id of the writer of an applied commit. */
+  writerOf(cid: CID): string | undefined {
+    const commit = this.#store.numberOf(cid);
+    return commit < 0 ? undefined : keyOf(this.#store.table.writer(commit));
   }
 
   /** @throws BlockError `malformed-commit` */

@@ -7,8 +7,11 @@ export interface Dialect {
   start(): void;
   /** Takes one frame, in order. What it throws ends the session. */
   frame(frame: Frame): void;
-  /** Calls back once the other side has stored all that the replica holds now. */
-  whenStored(callback: () => void): void;
+  /**
+   * Calls back once the other side has stored all that the replica holds now, or with the reason why
+   * it never will.
+   */
+  whenStored(callback: (refusal?: Error) => void): void;
   /** Sends what is left and says goodbye; resolves when the other side has done the same. */
   finish(): Promise<void>;
   /** The channel is gone: stores what arrived before, then tells whether nothing was under way. */

@@ -1,4 +1,5 @@
 import type { CID } from 'multiformats/cid';
+import { bytesOf } from '../blocks.ts';
 import { KEY_BYTES } from '../sketch.ts';
 import { keyOf } from './diff/list.ts';
 
@@ -6,8 +7,8 @@ import { keyOf } from './diff/list.ts';
 const REMEMBERED_BLOCKS = 4096;
 
 /**
- * The last blocks that the other side is known to hold, or to get before what is sent next: its heads,
- * what it sent, and what it was sent live.
+ * The last blocks that somebody is known to hold: the other side, or this one. Which are forgotten costs
+ * nothing but time or bytes.
  */
 export class HeldBlocks {
   readonly #keys = new Set<string>();
@@ -23,11 +24,26 @@ export class HeldBlocks {
     }
   }
 
+  /** @param key as `keyText` gives it */
+  addKey(key: string): void {
+    this.#settle();
+    this.#remember(key);
+  }
+
   has(cid: CID): boolean {
-    for (const cids of this.#added) for (const each of cids) this.#remember(textOf(each));
+    return this.hasKey(keyText(cid));
+  }
+
+  hasKey(key: string): boolean {
+    this.#settle();
+    return this.#keys.has(key);
+  }
+
+  #settle(): void {
+    if (this.#addedBlocks === 0) return;
+    for (const cids of this.#added) for (const each of cids) this.#remember(keyText(each));
     this.#added = [];
     this.#addedBlocks = 0;
-    return this.#keys.has(textOf(cid));
   }
 
   #remember(key: string): void {
@@ -41,6 +57,26 @@ export class HeldBlocks {
   }
 }
 
-function textOf(cid: CID): string {
-  return String.fromCharCode(...keyOf(cid).subarray(0, KEY_BYTES));
+/** A block's key as a string of as many characters. */
+export function keyText(cid: CID): string {
+  return textOf(keyOf(cid), 0);
+}
+
+/** The keys that lie one after the other in a message. */
+export function keyTexts(keys: Uint8Array): string[] {
+  const texts: string[] = [];
+  for (let at = 0; at < keys.length; at += KEY_BYTES) {
+    texts.push(textOf(keys, at));
+  }
+  return texts;
+}
+
+function textOf(keys: Uint8Array, at: number): string {
+  let text = '';
+  for (let i = at; i < at + KEY_BYTES; i++) text += String.fromCharCode(keys[i]!);
+  return text;
+}
+
+export function keyBytes(texts: readonly string[]): Uint8Array {
+  return bytesOf(texts.join(''));
 }

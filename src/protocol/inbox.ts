@@ -1,4 +1,4 @@
-import type { Block } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
 import { verifyBlock } from '../blocks.ts';
 import { CarReader } from '../car/reader.ts';
 import { ProtocolError } from '../errors.ts';
@@ -22,8 +22,12 @@ interface Packed {
 }
 
 export interface InboxHooks {
-  /** Blocks were stored: how many, and how many bytes they hold. */
-  stored(blocks: number, blockBytes: number): void;
+  /** Blocks are about to be stored. */
+  arriving(blocks: readonly Block[]): MaybePromise<void>;
+  /** They are over: stored, or not. */
+  arrived(blocks: readonly Block[]): void;
+  /** Blocks were stored, which hold so many bytes. */
+  stored(blocks: readonly Block[], blockBytes: number): void;
   /** So many bytes of the CAR, from its beginning, are stored: tell the other side. */
   acknowledge(bytes: number): void;
   /** Everything before the milestone is stored. */
@@ -140,9 +144,15 @@ export class Inbox {
     const [blocks, bytes, parsed] = [this.#batch, this.#batchBytes, this.#parsed];
     this.#batch = [];
     this.#batchBytes = 0;
-    await this.#replica.receive(blocks, this.#origin);
+    const pending = this.#hooks.arriving(blocks);
+    if (pending !== undefined) await pending;
+    try {
+      await this.#replica.receive(blocks, this.#origin);
+    } finally {
+      this.#hooks.arrived(blocks);
+    }
     this.#stored = parsed;
-    this.#hooks.stored(blocks.length, bytes);
+    this.#hooks.stored(blocks, bytes);
   }
 
   #acknowledge(): void {

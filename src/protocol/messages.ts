@@ -32,6 +32,8 @@ export const ABORT_REASONS = [
   'window-exceeded',
   'limit-exceeded',
   'bad-block',
+  'refused',
+  'read-only',
   'storage-failed',
   'hello-timeout',
   'connected-to-self',
@@ -55,6 +57,8 @@ export interface Hello {
   readonly inflates: boolean;
   /** How many pages the sender has of snapshots that did not arrive whole; it lists them. */
   readonly pageCount: number;
+  /** False when the sender stores nothing of what the other side has: blocks go one way. */
+  readonly takes: boolean;
 }
 
 /**
@@ -113,7 +117,16 @@ export type Message =
   /** Somebody else streams to me: go on with your part when I say so. Live writes are welcome. */
   | { readonly kind: 'hold' }
   /** Go on, with what is not at or below these blocks. */
-  | { readonly kind: 'go'; readonly cids: readonly CID[] };
+  | { readonly kind: 'go'; readonly cids: readonly CID[] }
+  /** "I hold these blocks, which others brought: say so when you lack them." Keys, one after the other. */
+  | { readonly kind: 'announce'; readonly keys: Uint8Array }
+  /**
+   * Of the keys that you announced, the first `count` of the session are answered: held here, or
+   * fetched. `again` has the keys of blocks that came when they were here already.
+   */
+  | { readonly kind: 'held'; readonly count: number; readonly again: Uint8Array }
+  /** "Send me these of the blocks that you announced." */
+  | { readonly kind: 'fetch'; readonly keys: Uint8Array };
 
 /** What is said to find out the difference. */
 export type DiffMessage = Extract<Message, { kind: 'have' | 'symbols' | 'more' | 'want' }>;
@@ -136,6 +149,9 @@ const TAG_GO = 15;
 const TAG_CONTEXT = 16;
 const TAG_PACKED = 17;
 const TAG_PAGES = 18;
+const TAG_ANNOUNCE = 19;
+const TAG_HELD = 20;
+const TAG_FETCH = 21;
 
 /** What a frame of counts and one byte string holds beside that string, at most. */
 export const FRAME_OVERHEAD_BYTES = 64;
@@ -155,6 +171,11 @@ export function unexpected({ kind }: Message): ProtocolError {
   return new ProtocolError('unexpected-message', `${kind} must not come at this point`);
 }
 
+/** One side takes nothing, and the other one sent something, or wants to know when that is stored. */
+export function takesNothing(): ProtocolError {
+  return new ProtocolError('read-only', 'blocks go one way here: nothing is taken from this side');
+}
+
 /** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
   switch (message.kind) {
@@ -172,6 +193,7 @@ export function encodeMessage(message: Message): Uint8Array {
         HISTORY_KINDS.indexOf(message.history),
         message.inflates,
         message.pageCount,
+        message.takes,
       ]);
     }
     case 'known':
@@ -212,6 +234,12 @@ export function encodeMessage(message: Message): Uint8Array {
       const cids = packCids(message.cids);
       return frameOf(TAG_GO, [cids.digests, cids.others]);
     }
+    case 'announce':
+      return frameOf(TAG_ANNOUNCE, [message.keys]);
+    case 'held':
+      return frameOf(TAG_HELD, [message.count, message.again]);
+    case 'fetch':
+      return frameOf(TAG_FETCH, [message.keys]);
   }
 }
 
@@ -288,6 +316,14 @@ export function decodeMessage(frame: Uint8Array): Message {
       const [digests, others] = exactly(2, fieldsOf(payload));
       return { kind: 'go', cids: headsOf('go', digests, others) };
     }
+    case TAG_ANNOUNCE:
+      return { kind: 'announce', keys: someKeys('announce', payload) };
+    case TAG_HELD: {
+      const [answered, again] = exactly(2, fieldsOf(payload));
+      return { kind: 'held', count: count(answered), again: bytesOf(again, KEY_BYTES) };
+    }
+    case TAG_FETCH:
+      return { kind: 'fetch', keys: someKeys('fetch', payload) };
     default:
       throw malformed(frame.length === 0 ? 'an empty frame' : `unknown tag ${frame[0]}`);
   }
@@ -341,7 +377,8 @@ function decodeHello(fields: readonly unknown[]): Hello {
     kind,
     inflates,
     pageCount,
-  ] = exactly(11, fields);
+    takes,
+  ] = exactly(12, fields);
   const heads = headsOf('hello', digests, others);
   if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
     throw malformed('hello: its replica id is no short byte string');
@@ -360,6 +397,7 @@ function decodeHello(fields: readonly unknown[]): Hello {
     history,
     inflates: flag(inflates),
     pageCount: count(pageCount),
+    takes: flag(takes),
   };
   if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
     throw new ProtocolError(
@@ -430,6 +468,12 @@ function bytesOf(value: unknown, unit = 1): Uint8Array {
     throw malformed('a byte string that is none, or of the wrong length');
   }
   return value;
+}
+
+function someKeys(kind: string, payload: Uint8Array): Uint8Array {
+  const keys = bytesOf(exactly(1, fieldsOf(payload))[0], KEY_BYTES);
+  if (keys.length === 0) throw malformed(`${kind}: no keys`);
+  return keys;
 }
 
 function saltOf(value: unknown): Uint8Array {

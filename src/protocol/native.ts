@@ -1,4 +1,5 @@
 import type { CID } from 'multiformats/cid';
+import { type Block, compareBytes } from '../blocks.ts';
 import { BlockError, ConnectionError, ProtocolError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
@@ -8,6 +9,9 @@ import { ContextExchange } from './diff/context-exchange.ts';
 import { type DiffHost, Difference, type Summary } from './diff/difference.ts';
 import { type Lacks, listedCids, ListExchange, listParts } from './diff/list-exchange.ts';
 import { CidSet } from './diff/list.ts';
+import { Announced } from './announced.ts';
+import { Announcer, type SayKeys } from './announcer.ts';
+import { keyBytes, keyTexts } from './held-blocks.ts';
 import { Incoming, type IncomingPart } from './incoming.ts';
 import { Inbox, type Milestone } from './inbox.ts';
 import {
@@ -21,12 +25,18 @@ import {
   MAX_HELLO_HEADS,
   type Message,
   PROTOCOL_VERSION,
+  takesNothing,
   unexpected,
 } from './messages.ts';
 import { type Compression, MAX_QUEUED_BLOCKS, Outbox, tooManyWait } from './outbox.ts';
 import { Signal } from './queue.ts';
+import { Relay } from './relay.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
+import { KEY_BYTES } from '../sketch.ts';
 import { type CidSource, slices } from './slices.ts';
+
+/** Blocks from others are announced after so long, or twice that: by one of the two sides first. */
+const ANNOUNCE_MS = 20;
 
 /** Listeners hear of progress at most this often. */
 const PROGRESS_INTERVAL_MS = 50;
@@ -43,6 +53,14 @@ interface TheirParts {
   stored: number;
 }
 
+export interface NativeOptions {
+  /** Bytes of CAR taken beyond those stored. */
+  readonly windowBytes: number;
+  readonly compression: Compression;
+  /** False: nothing of the other side is stored. */
+  readonly takes: boolean;
+}
+
 /**
  * Emberlink's own form of the conversation. Frames change the fields below at once, in the frame
  * callback; two loops do the long work: `#speak` sends, `Inbox.run` receives.
@@ -55,8 +73,7 @@ interface TheirParts {
  */
 export class NativeDialect implements Dialect {
   readonly #host: DialectHost;
-  readonly #windowBytes: number;
-  readonly #compression: Compression;
+  readonly #options: NativeOptions;
   readonly #changed = new Signal();
   readonly #ours: Hello;
   readonly #outbox: Outbox;
@@ -65,6 +82,9 @@ export class NativeDialect implements Dialect {
   readonly #ourPages: readonly CID[];
   readonly #theirPages = new ListExchange('pages');
   readonly #incoming: Incoming;
+  readonly #relay: Relay;
+  #announcer: Announcer | undefined;
+  #announced: Announced | undefined;
   readonly #part: IncomingPart;
   readonly #unwatch: () => void;
   #receiving: Promise<void> | undefined;
@@ -96,26 +116,28 @@ export class NativeDialect implements Dialect {
   #toReceive = { blocks: 0, bytes: 0 };
   #progressToldAt = -Infinity;
 
-  constructor(host: DialectHost, windowBytes: number, compression: Compression) {
+  constructor(host: DialectHost, options: NativeOptions) {
     const { replica, origin } = host;
     this.#host = host;
-    this.#compression = compression;
-    this.#windowBytes = windowBytes;
+    this.#options = options;
     this.#unwatch = replica.watch((cids, from) => this.#onStored(cids, from));
     this.#incoming = Incoming.of(replica);
+    this.#relay = Relay.of(replica);
     this.#part = {
       hold: () => {
-        this.#withheld ??= [];
+        if (this.#theirs!.takes) this.#withheld ??= [];
         this.#send({ kind: 'hold' });
       },
       go: () => {
         this.#sayGo().catch((error: unknown) => this.#host.fail(error));
       },
     };
-    this.#ourPages = replica.history?.loosePages() ?? [];
+    this.#ourPages = (options.takes && replica.history?.loosePages()) || [];
     this.#ours = this.#hello();
     this.#outbox = new Outbox(host, this.#ours.heads, (bytes) => this.#onSent(bytes));
-    this.#inbox = new Inbox(replica, origin, windowBytes, {
+    this.#inbox = new Inbox(replica, origin, options.windowBytes, {
+      arriving: (blocks) => this.#onArriving(blocks),
+      arrived: (blocks) => this.#relay.arrived(blocks.map(({ cid }) => cid)),
       stored: (blocks, bytes) => this.#onReceived(blocks, bytes),
       acknowledge: (bytes) => this.#send({ kind: 'stored', bytes }),
       reached: (milestone) => this.#onReached(milestone),
@@ -141,9 +163,16 @@ export class NativeDialect implements Dialect {
     this.#changed.wake();
   }
 
-  whenStored(callback: () => void): void {
-    if (this.#withheld === undefined) this.#outbox.whenStored(callback);
-    else this.#lateMarks.push(callback);
+  whenStored(callback: (refusal?: Error) => void): void {
+    const tell = (): void => callback(this.#theirs!.takes ? undefined : takesNothing());
+    if (this.#withheld === undefined) this.#mark(tell);
+    else this.#lateMarks.push(tell);
+  }
+
+  /** Calls back once the other side holds what is sent, queued and announced now. */
+  #mark(callback: () => void): void {
+    if (this.#announcer === undefined) this.#outbox.whenStored(callback);
+    else this.#announcer.whenAnswered(() => this.#outbox.whenStored(callback));
   }
 
   async finish(): Promise<void> {
@@ -153,10 +182,12 @@ export class NativeDialect implements Dialect {
     if (cutShort) this.#outbox.stop();
     else {
       if (this.#withheld !== undefined) await this.#handOn();
+      this.#announcer?.deliver();
       await new Promise<void>((resolve) => this.#outbox.whenStored(resolve));
     }
     if (this.#stopped) return;
     this.#byeSaid = true;
+    this.#announced?.stop();
     this.#send({ kind: 'bye' });
     await this.#until(() => this.#theirBye === 'reached');
   }
@@ -165,7 +196,8 @@ export class NativeDialect implements Dialect {
     this.#outbox.stop();
     this.#inbox.end();
     await this.#receiving;
-    return this.#theirBye === 'reached' || (this.#live && this.#outbox.idle && this.#inbox.idle);
+    const isIdle = this.#outbox.idle && this.#inbox.idle && this.#announcer?.idle !== false;
+    return this.#theirBye === 'reached' || (this.#live && isIdle);
   }
 
   abort(error: Error): void {
@@ -178,6 +210,8 @@ export class NativeDialect implements Dialect {
     this.#stopped = true;
     this.#unwatch();
     this.#incoming.end(this.#part);
+    this.#announcer?.stop();
+    this.#announced?.stop();
     this.#outbox.stop();
     this.#inbox.stop();
     this.#changed.wake();
@@ -194,6 +228,7 @@ export class NativeDialect implements Dialect {
     }
     if ((message.kind === 'hello') !== (this.#theirs === undefined)) throw unexpected(message);
     if (this.#theirBye !== 'none' && message.kind !== 'stored') throw unexpected(message);
+    if (!this.#options.takes && isOfBlocks(message)) throw takesNothing();
     switch (message.kind) {
       case 'hello':
         return this.#onHello(message);
@@ -219,7 +254,9 @@ export class NativeDialect implements Dialect {
         if (this.#theirs?.pageCount === 0) throw unexpected(message);
         return this.#theirPages.accept(message.list, message.last);
       case 'context':
-        if (!this.#isDifferent() || !this.#byContext) throw unexpected(message);
+        if (!this.#isDifferent() || !this.#byContext || !this.#theirs!.takes) {
+          throw unexpected(message);
+        }
         return this.#context.accept(message.bytes, message.last);
       case 'expect': {
         const parts = this.#theirParts;
@@ -252,6 +289,18 @@ export class NativeDialect implements Dialect {
         this.#isHeld = false;
         this.#goOn(message.cids).catch((error: unknown) => this.#host.fail(error));
         return;
+      case 'announce': {
+        const keys = keyTexts(message.keys);
+        for (const key of keys) this.#outbox.known(key);
+        this.#announced!.accept(keys).catch((error: unknown) => this.#host.fail(error));
+        return;
+      }
+      case 'held':
+        if (this.#announcer === undefined) throw unexpected(message);
+        return this.#announcer.held(message.count, keyTexts(message.again));
+      case 'fetch':
+        if (this.#announcer === undefined) throw unexpected(message);
+        return this.#announcer.fetch(keyTexts(message.keys));
       case 'bye':
         this.#theirBye = 'said';
         return this.#inbox.mark('bye');
@@ -269,17 +318,30 @@ export class NativeDialect implements Dialect {
     this.#outbox.open({
       windowBytes: theirs.windowBytes,
       maxFrameBytes: this.#frameBytes,
-      deflate: theirs.inflates && canDeflate ? this.#compression : 'never',
+      deflate: theirs.inflates && canDeflate ? this.#options.compression : 'never',
     });
     this.#outbox.held(theirs.heads);
+    if (theirs.takes) {
+      const { replica } = this.#host;
+      this.#announcer = new Announcer(replica, this.#outbox, this.#sayKeys, this.#delayMs);
+    } else this.#giveNothing();
+    if (this.#options.takes) this.#announced = new Announced(this.#relay, this.#sayKeys);
     if (relation === 'in-sync' || relation === 'we-are-empty') this.#ourPart = 'stored';
-    if (relation === 'in-sync' || relation === 'they-are-empty') this.#theirParts.due = 0;
+    if (relation === 'in-sync' || relation === 'they-are-empty' || !this.#options.takes) {
+      this.#theirParts.due = 0;
+    }
     if (relation === 'we-are-empty') this.#theirParts.due = 1;
     if (relation === 'different') {
       this.#difference = new Difference(this.#diffHost(), this.#ours, theirs);
     }
     this.#host.setState({ kind: 'comparing' });
     this.#evaluate();
+  }
+
+  /** The other side only gives: what is written here, or comes from others, is not for it. */
+  #giveNothing(): void {
+    this.#unwatch();
+    this.#outbox.forgetQueue();
   }
 
   #onReached(milestone: Milestone): void {
@@ -337,7 +399,7 @@ export class NativeDialect implements Dialect {
   #doubt(): void {
     if (this.#outcome === 'doubtful' || this.#outcome === 'listed') return;
     this.#outcome = 'doubtful';
-    this.#theirParts.due = 2;
+    if (this.#options.takes) this.#theirParts.due = 2;
     this.#outbox.interrupt();
   }
 
@@ -369,7 +431,7 @@ export class NativeDialect implements Dialect {
       this.#ourVerdict = 'known';
       this.#send({ kind: 'known' });
       this.#evaluate();
-      await this.#stream(slices(since), await this.#measure(slices(since)));
+      await this.#streamPart(() => slices(since));
       return;
     }
     const place = this.#outbox.place;
@@ -378,11 +440,7 @@ export class NativeDialect implements Dialect {
     this.#send({ kind: 'unknown', ...summary });
     await this.#until(() => this.#theirVerdict !== undefined);
     this.#evaluate();
-    if (this.#theirVerdict === 'known') {
-      this.#ourPart = 'stored';
-      this.#evaluate();
-      return;
-    }
+    if (this.#theirVerdict === 'known') return this.#skipPart();
     if (this.#byContext) return this.#sendBeyondTheirContext();
     const finding = await this.#difference!.find();
     if (finding.kind === 'listed') {
@@ -394,7 +452,7 @@ export class NativeDialect implements Dialect {
     else await this.#check();
     if (this.#wasPrunedSince(theirs)) return this.#streamSnapshot();
     this.#outbox.forgetQueue(place);
-    await this.#stream(slices(finding.cids), await this.#measure(slices(finding.cids)));
+    await this.#streamPart(() => slices(finding.cids));
   }
 
   async #sendByLists(): Promise<void> {
@@ -410,8 +468,7 @@ export class NativeDialect implements Dialect {
     if (this.#wasPrunedSince(this.#theirs!)) return this.#streamSnapshot();
     const count = replica.blockCount;
     this.#outbox.forgetQueue();
-    const source = (): Slices => lacking(replica.cids(), count, lacks);
-    await this.#stream(source(), await this.#measure(source()));
+    await this.#streamPart(() => lacking(replica.cids(), count, lacks));
   }
 
   /**
@@ -448,21 +505,26 @@ export class NativeDialect implements Dialect {
 
   /** True when since our hello another session brought a snapshot, of which no list tells. */
   #wasPrunedSince(theirs: Hello): boolean {
-    return this.#host.replica.history?.isPruned === true && theirs.history !== 'blocks';
+    return (
+      theirs.takes && this.#host.replica.history?.isPruned === true && theirs.history !== 'blocks'
+    );
   }
 
   async #sendBeyondTheirContext(): Promise<void> {
     this.#outcome = 'listed';
     const history = this.#host.replica.history!;
-    for (const part of byteParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
-      this.#send({ kind: 'context', ...part });
+    if (this.#options.takes) {
+      for (const part of byteParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
+        this.#send({ kind: 'context', ...part });
+      }
     }
+    if (!this.#theirs!.takes) return this.#skipPart();
     await this.#until(() => this.#context.complete);
     // What comes from here on stands in the queue again.
     this.#outbox.forgetQueue();
     const cids = await this.#blocksBeyond(history, this.#context.bytes);
     if (cids === undefined) return this.#streamSnapshot();
-    await this.#stream(slices(cids), await this.#measure(slices(cids)));
+    await this.#streamPart(() => slices(cids));
   }
 
   async #blocksBeyond(
@@ -508,6 +570,17 @@ export class NativeDialect implements Dialect {
     };
   }
 
+  async #streamPart(source: () => Slices): Promise<void> {
+    if (this.#theirs!.takes) await this.#stream(source(), await this.#measure(source()));
+    else this.#skipPart();
+  }
+
+  /** The other side lacks nothing, or takes nothing. */
+  #skipPart(): void {
+    this.#ourPart = 'stored';
+    this.#evaluate();
+  }
+
   async #stream(cids: Slices, amount: Amount): Promise<void> {
     this.#begin(amount);
     await this.#outbox.send(cids);
@@ -551,12 +624,13 @@ export class NativeDialect implements Dialect {
       heads,
       headsTruncated: heads.length < replica.clock.length,
       blockCount: countOf(replica),
-      windowBytes: this.#windowBytes,
+      windowBytes: this.#options.windowBytes,
       maxFrameBytes: channel.maxFrameBytes,
       replicaId: replica.id ?? new Uint8Array(),
       history: historyKind(replica),
       inflates: canDeflate,
       pageCount: this.#ourPages.length,
+      takes: this.#options.takes,
     };
   }
 
@@ -590,8 +664,8 @@ export class NativeDialect implements Dialect {
   /** Runs inside the replica's own write, which a session that fails must not disturb. */
   #onStored(cids: readonly CID[], origin: object | undefined): void {
     try {
-      if (origin === this.#host.origin) this.#outbox.held(cids);
-      else if (this.#withheld === undefined) this.#outbox.push(cids);
+      if (origin === this.#host.origin) this.#outbox.shown(cids);
+      else if (this.#withheld === undefined) this.#push(cids, origin);
       else if (origin === undefined && this.#outbox.areApplicable(cids)) {
         this.#outbox.held(cids);
         this.#outbox.push(cids);
@@ -599,6 +673,30 @@ export class NativeDialect implements Dialect {
     } catch (error) {
       this.#host.fail(error);
     }
+  }
+
+  /** Until the first sync is over nobody knows who has what: then everything goes at once. */
+  #push(cids: readonly CID[], origin: object | undefined): void {
+    if (origin === undefined || !this.#live) this.#outbox.push(cids);
+    else this.#announcer?.handOn(cids, origin);
+  }
+
+  /** Of two sides that get a block at the same time only one has to announce it. */
+  get #delayMs(): number {
+    const isFirst = compareBytes(encodeMessage(this.#ours), encodeMessage(this.#theirs!)) < 0;
+    return isFirst ? ANNOUNCE_MS : 2 * ANNOUNCE_MS;
+  }
+
+  readonly #sayKeys: SayKeys = (keys, messageOf) => {
+    const room = this.#frameBytes - FRAME_OVERHEAD_BYTES;
+    const perFrame = room - (room % KEY_BYTES);
+    for (const { bytes } of byteParts(keyBytes(keys), perFrame)) this.#send(messageOf(bytes));
+  };
+
+  #onArriving(blocks: readonly Block[]): Promise<void> | undefined {
+    if (!this.#live || !this.#relay.isShared) return undefined;
+    const arriving = this.#relay.arriving(blocks.map(({ cid }) => cid));
+    return arriving.then((again) => this.#announced!.cameAgain(again));
   }
 
   #withhold(withheld: CID[], cids: readonly CID[]): void {
@@ -628,7 +726,7 @@ export class NativeDialect implements Dialect {
     this.#withheld = undefined;
     // Nothing was found out about what came meanwhile.
     this.#outbox.push(cids.filter((cid, at) => at >= asked || (lacking?.has(cid) ?? true)));
-    for (const callback of this.#lateMarks.splice(0)) this.#outbox.whenStored(callback);
+    for (const callback of this.#lateMarks.splice(0)) this.#mark(callback);
   }
 
   #onSent(bytes: number): void {
@@ -637,9 +735,11 @@ export class NativeDialect implements Dialect {
     this.#tellProgress(PROGRESS_INTERVAL_MS);
   }
 
-  #onReceived(blocks: number, bytes: number): void {
+  #onReceived(blocks: readonly Block[], bytes: number): void {
     this.#incoming.progress(this.#part);
-    this.#received.blocks += blocks;
+    // What waits for its parents is held, too, and no watcher hears of it.
+    this.#relay.stored(blocks.map(({ cid }) => cid));
+    this.#received.blocks += blocks.length;
     this.#received.bytes += bytes;
     this.#tellProgress(PROGRESS_INTERVAL_MS);
   }
@@ -661,6 +761,11 @@ export class NativeDialect implements Dialect {
 }
 
 // --- helpers ---
+
+/** What brings blocks, or says that they may come. */
+function isOfBlocks({ kind }: Message): boolean {
+  return kind === 'expect' || kind === 'car' || kind === 'packed' || kind === 'announce';
+}
 
 /** What is said where contexts decide. */
 const NO_SUMMARY: Summary = { size: 0, counts: new Uint8Array() };

@@ -6,6 +6,7 @@ import { BlockError, ConnectionError, ProtocolError, StorageError } from '../err
 import type { Frame } from './channel.ts';
 import type { Dialect, DialectHost } from './dialect.ts';
 import { CidSet } from './diff/list.ts';
+import { takesNothing } from './messages.ts';
 import { MAX_QUEUED_BLOCKS } from './outbox.ts';
 import { Queue, Signal } from './queue.ts';
 
@@ -38,6 +39,7 @@ interface Mark {
 export class OriginalDialect implements Dialect {
   readonly #host: DialectHost;
   readonly #maxFrameBytes: number;
+  readonly #takes: boolean;
   readonly #changed = new Signal();
   readonly #unwatch: () => void;
   /** Blocks stored since the answer, and marks between them. */
@@ -54,8 +56,9 @@ export class OriginalDialect implements Dialect {
   /** Blocks that are no commits and wait for the commit that they belong to. */
   #pending: Block[] = [];
 
-  constructor(host: DialectHost, maxFrameBytes: number) {
+  constructor(host: DialectHost, maxFrameBytes: number, takes: boolean) {
     this.#host = host;
+    this.#takes = takes;
     this.#maxFrameBytes = Math.min(maxFrameBytes, host.channel.maxFrameBytes);
     this.#unwatch = host.replica.watch((cids, origin) => this.#onStored(cids, origin));
   }
@@ -165,7 +168,9 @@ export class OriginalDialect implements Dialect {
         );
       }
     }
-    await replica.receive([...others, ...rootBlocks.values()], origin);
+    if (this.#takes) return replica.receive([...others, ...rootBlocks.values()], origin);
+    // A peer of this form cannot be told: it sends heads that are here already, too.
+    for (const { cid } of blocks) if (!(await replica.has(cid))) throw takesNothing();
   }
 
   #evaluate(): void {

@@ -59,7 +59,9 @@ export class Outbox {
   /** What was pushed and is not looked at yet, then what waits for its turn. */
   readonly #fresh = new Queue<readonly CID[] | Mark>();
   readonly #queue = new Queue<CID | Mark>();
+  /** What the other side has when it gets what is sent next, and what it has by its own account. */
   readonly #held = new HeldBlocks();
+  readonly #known = new HeldBlocks();
   #queuedBlocks = 0;
   #pushedBlocks = 0;
   readonly #changed = new Signal();
@@ -176,6 +178,23 @@ export class Outbox {
     this.#held.add(cids);
   }
 
+  /** The other side has shown that it holds these: they are not sent, even if they wait here. */
+  shown(cids: readonly CID[]): void {
+    this.#held.add(cids);
+    this.#known.add(cids);
+  }
+
+  /** The same for the key of a block. */
+  known(key: string): void {
+    this.#held.addKey(key);
+    this.#known.addKey(key);
+  }
+
+  /** True when the other side holds the block by its own account. */
+  isKnown(cid: CID): boolean {
+    return this.#known.has(cid);
+  }
+
   /** True for few blocks, stored together, that the other side can apply at once. */
   areApplicable(cids: readonly CID[]): boolean {
     if (cids.length > MAX_LIVE_GROUP) return false;
@@ -260,6 +279,7 @@ export class Outbox {
         this.whenSentIsStored(item.callback);
       } else {
         this.#queuedBlocks--;
+        if (this.#known.has(item)) continue;
         const pending = this.#sendBlock(item);
         this.#held.add([item]);
         if (pending !== undefined) await pending;
@@ -286,6 +306,10 @@ export class Outbox {
       else if (item.length > MAX_LIVE_GROUP) for (const cid of item) this.#queue.push(cid);
       else {
         for (const cid of item) {
+          if (this.#known.has(cid)) {
+            this.#queuedBlocks--;
+            continue;
+          }
           const block = await this.#load(cid);
           if (block !== undefined && this.#canApply(block)) {
             this.#queuedBlocks--;

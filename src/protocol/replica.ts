@@ -25,7 +25,8 @@ export interface Replica {
   /**
    * Stores blocks whose hashes have been checked and advances the clock by those that are commits;
    * resolves when they are as durable as the replica promises. Blocks held already are nothing new.
-   * Blocks whose links are not there yet are kept aside within a bound of the replica's choice.
+   * Blocks whose links are not there yet are kept aside within a bound of the replica's choice; between
+   * many peers that is usual.
    * @param origin handed on to the watchers, so that a session does not echo what it brought
    * @throws BlockError for the first block that cannot be; the blocks before it are stored
    */
@@ -58,6 +59,13 @@ export interface Replica {
   blockSize?(cid: CID): number | undefined;
   /** For a replica that may hold old commits only within a snapshot. */
   readonly history?: ReplicaHistory;
+  /**
+   * Who wrote a held commit, as any text that is the same for all of a writer's commits; undefined where
+   * that is not known. Between many peers a writer's blocks keep to the ways that were fastest; blocks
+   * without a writer are handed on at once, in their order. Without this method all are handed on as
+   * the last ones were that the same peer brought.
+   */
+  writerOf?(cid: CID): string | undefined;
   /** The parents of a block that is a commit, undefined for any other block. */
   parentsOf(block: Block): readonly CID[] | undefined;
 }

@@ -33,6 +33,11 @@ export interface SessionOptions {
   compression?: Compression;
   /** The largest frame sent in the original form, if the channel takes it. Default 262,144. */
   originalFrameBytes?: number;
+  /**
+   * False: nothing of the other side is stored here, it may only read. It is told so and sends nothing;
+   * a block that it sends all the same ends the session with ProtocolError `read-only`. Default true.
+   */
+  takes?: boolean;
 }
 
 interface Waiter {
@@ -78,6 +83,7 @@ export class Session {
       receiveWindowBytes: RECEIVE_WINDOW_BYTES,
       compression: 'auto',
       originalFrameBytes: ORIGINAL_FRAME_BYTES,
+      takes: true,
       ...options,
     };
     if (
@@ -117,6 +123,8 @@ export class Session {
   /**
    * Resolves when the other side has stored everything that the replica holds now. A peer of the
    * original form acknowledges nothing: there it means handed to the channel.
+   * @throws ProtocolError `read-only` when the other side takes nothing from this one (`takes`), whether
+   *   it holds the same or not; the session goes on
    * @throws the session's error, or ConnectionError `closed`, when the session ends before, or is
    *   closing: what is written then is no longer sent
    */
@@ -125,12 +133,13 @@ export class Session {
       throw new ConnectionError('closed', 'the session is closing');
     }
     return this.#wait(this.#synced, options.signal, (waiter) => {
-      this.#dialect?.whenStored(() => waiter.resolve());
+      this.#dialect?.whenStored((refusal) => settle(waiter, refusal));
     });
   }
 
   /**
-   * Resolves when the first sync is complete in both directions.
+   * Resolves when the first sync is complete in both directions; of a side that takes nothing, in the
+   * one that there is.
    * @throws like `synced`
    */
   firstSync(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -183,13 +192,16 @@ export class Session {
       fail: (error) => this.#fail(error),
       peerLeaves: () => void this.close(),
     };
+    const { receiveWindowBytes, compression, originalFrameBytes, takes } = this.#options;
     const dialect =
       form === 'native'
-        ? new NativeDialect(host, this.#options.receiveWindowBytes, this.#options.compression)
-        : new OriginalDialect(host, this.#options.originalFrameBytes);
+        ? new NativeDialect(host, { windowBytes: receiveWindowBytes, compression, takes })
+        : new OriginalDialect(host, originalFrameBytes, takes);
     this.#dialect = dialect;
     dialect.start();
-    for (const waiter of this.#synced) dialect.whenStored(() => waiter.resolve());
+    for (const waiter of this.#synced) {
+      dialect.whenStored((refusal) => settle(waiter, refusal));
+    }
   }
 
   #send(frame: Frame): void {
@@ -320,6 +332,11 @@ export class Session {
 
 // --- helpers ---
 
+function settle(waiter: Waiter, refusal: Error | undefined): void {
+  if (refusal === undefined) waiter.resolve();
+  else waiter.reject(refusal);
+}
+
 /** True when the promise resolves in time; false when it rejects or takes longer. */
 function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
@@ -338,7 +355,8 @@ function within(milliseconds: number, promise: Promise<unknown>): Promise<boolea
 function sessionError(error: unknown): Error {
   if (error instanceof ProtocolError || error instanceof ConnectionError) return error;
   if (error instanceof BlockError) {
-    return new ProtocolError('bad-block', error.message, { cause: error });
+    const code = error.code === 'refused' ? 'refused' : 'bad-block';
+    return new ProtocolError(code, error.message, { cause: error });
   }
   return new ProtocolError('storage-failed', 'the replica failed', { cause: error });
 }

@@ -25,7 +25,7 @@ export interface DataPortOptions {
  * one has it. So the first message of a reliable port is empty and says that it is there.
  */
 export class DataPort {
-  /** For a reliable port: resolves when the other side has said that it has one too. */
+  /** Resolves when it can send; a reliable one when the other side has said that it has it too. */
   readonly opened: Promise<void>;
 
   readonly #options: DataPortOptions;
@@ -34,6 +34,7 @@ export class DataPort {
   #failed: (error: Error) => void = () => undefined;
   #channel: RTCDataChannel | undefined;
   #isOpen = false;
+  #greeted = false;
   #halted = false;
   #listening = false;
   #unheardBytes = 0;
@@ -61,7 +62,7 @@ export class DataPort {
     channel.binaryType = 'arraybuffer';
     channel.onopen = () => {
       if (reliable) this.#put(new Uint8Array(0));
-      else this.#isOpen = true;
+      this.#open();
     };
     channel.onmessage = (event: MessageEvent<unknown>) => this.#received(event.data);
     this.#channel = channel;
@@ -133,19 +134,27 @@ export class DataPort {
       this.#failed(
         new ProtocolError('frame-too-large', `${size}: at most ${MAX_PORT_MESSAGE_BYTES}`),
       );
-    } else if (reliable && !this.#isOpen) {
-      this.#greeted(message);
+    } else if (reliable && !this.#greeted) {
+      this.#takeGreeting(message);
     } else if (reliable || this.#hasRoom(message.byteLength)) {
       this.#inbox.frame(message);
     }
   }
 
-  #greeted(greeting: Uint8Array): void {
+  #takeGreeting(greeting: Uint8Array): void {
     if (greeting.byteLength > 0) {
       const { label } = this.#options;
       this.#failed(new ProtocolError('malformed-frame', `no greeting on the ${label} channel`));
       return;
     }
+    this.#greeted = true;
+    this.#open();
+  }
+
+  /** The greeting may come before the system says that the channel is open. */
+  #open(): void {
+    if (this.#channel?.readyState !== 'open') return;
+    if (this.#options.reliable && !this.#greeted) return;
     this.#isOpen = true;
     this.#resolveOpened();
   }

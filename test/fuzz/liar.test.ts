@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { EmberlinkError } from '../../src/errors.ts';
+import { guardReplica, type Validate } from '../../src/ledger/guard.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import { Session } from '../../src/protocol/session.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
@@ -28,7 +29,15 @@ test(
       codes.set(ending, (codes.get(ending) ?? 0) + 1);
     });
     // Lies that are never noticed, and lies that always are, would be no test.
-    for (const common of ['live', 'bad-block', 'unexpected-message', 'malformed-frame']) {
+    const commons = [
+      'live',
+      'bad-block',
+      'unexpected-message',
+      'malformed-frame',
+      'read-only',
+      'refused',
+    ];
+    for (const common of commons) {
       expect(codes.get(common), common).toBeGreaterThan(0);
     }
   },
@@ -62,9 +71,12 @@ async function meetLiar(clock: VirtualClock, random: Random): Promise<string> {
   const wrong = linkOf(clock, random);
   const wrongChannel = new LyingChannel(wrong.ends[0], random);
   const honest = linkOf(clock, random);
+  const takes = !random.oneIn(4);
+  const isGuarded = random.oneIn(4);
+  const towardsMallory = isGuarded ? guardReplica(alice.replica, nothingOfMallory) : alice.replica;
   const sessions = {
     mallory: new Session(wrongChannel, lying),
-    toMallory: new Session(wrong.ends[1], alice.replica),
+    toMallory: new Session(wrong.ends[1], towardsMallory, { takes }),
     carol: new Session(honest.ends[0], carol.replica),
     toCarol: new Session(honest.ends[1], alice.replica),
   };
@@ -89,6 +101,11 @@ async function meetLiar(clock: VirtualClock, random: Random): Promise<string> {
     alice,
     before.map(({ cid }) => cid.toString()),
   );
+  if (!takes || isGuarded) {
+    for (const prefix of PREFIXES) {
+      expect((await alice.allDocs({ prefix })).rows).toEqual([]);
+    }
+  }
   expect(await carol.digest()).toBe(await alice.digest());
   expect(parkedBytes(storage)).toBeLessThanOrEqual(2 * MAX_PARKED_BYTES);
   // What is said to a liar is what it lacks, lists, and short answers.
@@ -101,6 +118,13 @@ async function meetLiar(clock: VirtualClock, random: Random): Promise<string> {
   for (const ledger of [alice, carol, mallory]) await ledger.close();
   return error instanceof EmberlinkError ? error.code : state.kind;
 }
+
+const PREFIXES = ['mallory-', 'lie'];
+
+/** What a guard refuses that takes no lie. */
+const nothingOfMallory: Validate = (incoming) =>
+  incoming.kind === 'commit' &&
+  !incoming.operations.some(({ id }) => PREFIXES.some((prefix) => id.startsWith(prefix)));
 
 async function write(random: Random, ledger: Ledger, prefix: string): Promise<void> {
   for (let n = random.below(6); n > 0; n--) {

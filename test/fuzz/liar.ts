@@ -32,6 +32,10 @@ function strangeCids(random: Random, count: number): CID[] {
   return Array.from({ length: count }, () => blockOf(random.bytes(8)).cid);
 }
 
+function someKeys(random: Random): Uint8Array {
+  return random.bytes(16 * (1 + random.below(random.pick([3, 100]))));
+}
+
 type Watcher = (cids: readonly CID[], origin?: object) => void;
 
 /** Holds what it was given, and tells something else. Each liar has one or two lies of its own. */
@@ -270,6 +274,7 @@ function twisted(random: Random, message: Message): Message {
         { ...message, history: random.pick(HISTORY_KINDS) },
         { ...message, inflates: !message.inflates },
         { ...message, pageCount: wrongCount(random, message.pageCount) },
+        { ...message, takes: !message.takes },
       ]);
     case 'known':
       return { kind: 'unknown', size: 0, counts: new Uint8Array() };
@@ -328,6 +333,14 @@ function twisted(random: Random, message: Message): Message {
         { ...message, length: wrongCount(random, message.length) },
         { ...message, bytes: mutated(random, [message.bytes]) },
       ]);
+    case 'announce':
+    case 'fetch':
+      return { ...message, keys: someKeys(random) };
+    case 'held':
+      return random.pick<Message>([
+        { ...message, count: wrongCount(random, message.count) },
+        { ...message, again: someKeys(random) },
+      ]);
     case 'stored':
       return { kind: 'stored', bytes: wrongCount(random, message.bytes) };
     case 'done':
@@ -347,6 +360,9 @@ function anyMessage(random: Random): Message {
     { kind: 'have', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
     { kind: 'packed', length: 1 + random.below(70_000), bytes: random.bytes(random.below(40)) },
     { kind: 'pages', list: packCids(strangeCids(random, random.below(5))), last: random.oneIn(2) },
+    { kind: 'announce', keys: someKeys(random) },
+    { kind: 'held', count: wrongCount(random, random.below(3)), again: someKeys(random) },
+    { kind: 'fetch', keys: someKeys(random) },
     { kind: 'hold' },
     { kind: 'go', cids: strangeCids(random, random.below(4)) },
     { kind: 'context', bytes: random.bytes(random.below(30)), last: random.oneIn(2) },

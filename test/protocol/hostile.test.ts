@@ -94,7 +94,20 @@ const cases: [title: string, code: string, ...said: (Message | Uint8Array | stri
   [
     'too many heads',
     'limit-exceeded',
-    tagged(1, [1, new Uint8Array(257 * 32), [], false, 300, 2 ** 23, 2 ** 16, raw(), 0, false, 0]),
+    tagged(1, [
+      1,
+      new Uint8Array(257 * 32),
+      [],
+      false,
+      300,
+      2 ** 23,
+      2 ** 16,
+      raw(),
+      0,
+      false,
+      0,
+      true,
+    ]),
   ],
   [
     'a window that no block fits into',

@@ -45,6 +45,9 @@ const messages: Message[] = [
   { kind: 'want', keys: new Uint8Array(48).fill(3), last: false },
   { kind: 'hold' },
   { kind: 'go', cids: [common(1), rawOf(common(2))] },
+  { kind: 'announce', keys: new Uint8Array(32).fill(4) },
+  { kind: 'held', count: 2 ** 40, again: new Uint8Array(16).fill(5) },
+  { kind: 'fetch', keys: new Uint8Array(16).fill(6) },
 ];
 
 for (const message of messages) {

@@ -168,6 +168,22 @@ test('an original peer in sync hears ok', async () => {
   await met.session.close();
 });
 
+test('a side that takes nothing gives, and ends the session at a block that it does not hold', async () => {
+  const replica = filled(30, 'ours');
+  const met = meet(replica, new TinyReplica(), { takes: false });
+  met.peer.open();
+  await met.peer.until(() => met.peer.blocks.size === 30);
+  await met.session.firstSync();
+  met.peer.write('theirs', 1);
+  expect(await met.ended).toMatchObject({ name: 'ProtocolError', code: 'read-only' });
+  expect([replica.blockCount, replica.waitingCount]).toEqual([30, 0]);
+
+  const second = meet(replica, filled(3, 'theirs'), { takes: false });
+  second.peer.open();
+  expect(await second.ended).toMatchObject({ code: 'read-only' });
+  expect(replica.blockCount).toBe(30);
+});
+
 test('a session that said hello first switches to the original form', async () => {
   const replica = filled(5, 'ours');
   const [left, right] = createMemoryChannelPair();

@@ -205,6 +205,7 @@ export function helloOf(fields: Partial<Hello> = {}): Hello {
     history: 'blocks',
     inflates: false,
     pageCount: 0,
+    takes: true,
     ...fields,
   };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { RoomError } from '../../src/errors.ts';
+import type { IncomingChange } from '../../src/ledger/guard.ts';
 import { openLedger } from '../../src/ledger/ledger.ts';
 import { joinRoom } from '../../src/room.ts';
 import { MemoryNetwork } from '../support/memory-linker.ts';
@@ -224,3 +225,68 @@ test('a server that cannot be reached is told in the status, and tried again', a
   await room.leave();
   await ledger.close();
 });
+
+test('a member with read access gets all, and brings nothing', () =>
+  withParty(async (party) => {
+    const alice = await party.join('alice');
+    await alice.ledger.put({ _id: 'song', plays: 1 });
+    const bob = await party.join('bob', { access: 'read' });
+    await bob.ledger.put({ _id: 'scribble' });
+    await bob.ledger.put({ _id: 'song', plays: 9 });
+    await bob.room.synced();
+    await alice.room.synced();
+    expect(alice.room.peers).toMatchObject([{ access: 'read', state: 'live' }]);
+    await alice.ledger.put({ _id: 'later' });
+    await alice.room.synced();
+    expect(await bob.ledger.get('later')).toBeDefined();
+    expect(await alice.ledger.get('scribble')).toBeUndefined();
+    expect(await alice.ledger.get('song')).toMatchObject({ plays: 1 });
+    expect(bob.room.peers).toMatchObject([{ state: 'live', error: undefined }]);
+  }));
+
+test('the app can take nothing from a member that would write', () =>
+  withParty(async (party) => {
+    const alice = await party.join('alice', {
+      authorize: ({ info }) => (info === 'mallory' ? 'read' : 'write'),
+    });
+    const mallory = await party.join('mallory');
+    await mallory.ledger.put({ _id: 'graffiti' });
+    await mallory.room.synced();
+    await alice.ledger.put({ _id: 'song' });
+    await expect.poll(() => mallory.ledger.get('song')).toBeDefined();
+    await mallory.ledger.put({ _id: 'more graffiti' });
+    await mallory.room.synced();
+    expect((await alice.ledger.allDocs()).rows.map(({ id }) => id)).toEqual(['song']);
+  }));
+
+test('what the rules refuse is stored nowhere, and ends the link that brought it', () =>
+  withParty(async (party) => {
+    const validate = (incoming: IncomingChange): string | undefined =>
+      incoming.kind === 'commit' && incoming.operations.some(({ id }) => id.startsWith('admin/'))
+        ? 'admin documents are not for everybody'
+        : undefined;
+    const alice = await party.join('alice', { validate });
+    const bob = await party.join('bob', { validate });
+    await bob.room.synced();
+    await alice.ledger.put({ _id: 'fine' });
+    await expect.poll(() => bob.ledger.get('fine')).toBeDefined();
+    const mallory = await party.join('mallory');
+    await mallory.room.synced();
+    await mallory.ledger.put({ _id: 'also fine' });
+    await mallory.ledger.put({ _id: 'admin/root' });
+    await expect
+      .poll(() => alice.room.peers.map(({ info, state }) => `${String(info)} ${state}`).sort())
+      .toEqual(['bob live', 'mallory refused']);
+    const refused = alice.room.peers.find(({ info }) => info === 'mallory');
+    expect(refused?.error).toMatchObject({ code: 'refused' });
+    expect(refused?.error?.message).toContain('not for everybody');
+    await expect
+      .poll(() => mallory.room.peers.map(({ state }) => state))
+      .toEqual(['refused', 'refused']);
+    for (const { ledger } of [alice, bob]) {
+      expect(await ledger.get('also fine')).toBeDefined();
+      expect(await ledger.get('admin/root')).toBeUndefined();
+    }
+    await bob.ledger.put({ _id: 'life goes on' });
+    await expect.poll(() => alice.ledger.get('life goes on')).toBeDefined();
+  }));

@@ -68,6 +68,16 @@ export const ACTIONS: readonly Action[] = [
       ),
     );
   }),
+  onLedger('keep writing', 3, async ({ clock, writes, random }, peer, ledger) => {
+    const times = Array.from({ length: 5 + random.below(20) }, () => random.below(8000));
+    const patches = times.map(
+      (afterMs) =>
+        new Promise<void>((resolve, reject) => {
+          clock.after(afterMs, () => void writes.patch(peer, ledger).then(resolve, reject));
+        }),
+    );
+    await Promise.all(patches);
+  }),
   onLedger('compact', 4, async (_, _peer, ledger) => {
     await ledger.compact();
   }),
@@ -78,6 +88,17 @@ export const ACTIONS: readonly Action[] = [
 
   onEdge('connect', 14, ({ network }, edge) => network.connect(edge)),
   onEdge('connect again', 1, ({ network }, edge) => network.connect(edge, true)),
+  onEdge('connect one way', 2, ({ network, random }, edge) =>
+    network.connect(
+      edge,
+      true,
+      random.pick([
+        [true, false],
+        [false, true],
+        [false, false],
+      ]),
+    ),
+  ),
   onEdge('cut', 6, ({ network }, edge) => {
     for (const connection of edge.connections) network.cut(connection);
   }),

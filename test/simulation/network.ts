@@ -22,6 +22,8 @@ export interface Side {
 export interface Connection {
   readonly link: SimulatedLink;
   readonly sides: readonly [Side, Side];
+  /** True when one side or both take nothing: it does not make the peers agree. */
+  readonly isOneWay: boolean;
   /** True when somebody closed a ledger under it, which ends the session with an error. */
   isDisturbed: boolean;
   cut: boolean;
@@ -29,7 +31,7 @@ export interface Connection {
 }
 
 export type Topology = (typeof TOPOLOGIES)[number];
-export const TOPOLOGIES = ['pairs', 'chain', 'ring', 'star', 'mesh', 'changing'] as const;
+export const TOPOLOGIES = ['pairs', 'chain', 'ring', 'star', 'mesh', 'dense', 'changing'] as const;
 
 /** Frames that never fill, frames as WebRTC has them, and some between. */
 const FRAME_BYTES = [1024, 1500, 4096, 65_536];
@@ -70,22 +72,34 @@ export class Network {
     return this.edges.flatMap((edge) => edge.connections);
   }
 
-  /** Joins two peers whose ledgers are open, unless they are joined. */
-  connect(edge: Edge, again = false): void {
+  /**
+   * Joins two peers whose ledgers are open, unless they are joined.
+   * @param takes which of them store what the other one has
+   */
+  connect(edge: Edge, again = false, takes: readonly [boolean, boolean] = [true, true]): void {
     const [alice, bob] = edge.peers;
     if (alice.ledger === undefined || bob.ledger === undefined) return;
-    if (!again && edge.connections.some((each) => !each.cut && !each.link.isOver)) return;
+    const joins = (each: Connection): boolean => !each.isOneWay && !each.cut && !each.link.isOver;
+    if (!again && edge.connections.some(joins)) return;
     this.connections++;
     const link = this.#makeLink(() => this.cut(connection));
     const sides = [alice, bob].map((peer, side): Side => {
       const greet = side === 1 && this.#random.oneIn(8) ? 'after-peer' : 'first';
       const session = new Session(link.ends[side]!, peer.ledger!.replica, {
         greet,
+        takes: takes[side]!,
         compression: this.#random.pick(['auto', 'always', 'never']),
       });
       return { peer, run: peer.run!, session };
     }) as unknown as [Side, Side];
-    const connection: Connection = { link, sides, isDisturbed: false, cut: false, sessionsOver: 0 };
+    const connection: Connection = {
+      link,
+      sides,
+      isOneWay: takes.includes(false),
+      isDisturbed: false,
+      cut: false,
+      sessionsOver: 0,
+    };
     edge.connections.push(connection);
     for (const side of sides) {
       side.session.run().then(
@@ -188,13 +202,26 @@ function pairsOf(topology: Topology, count: number, random: Random): [number, nu
       return chain.flatMap(([from]) =>
         Array.from({ length: count - from - 1 }, (_, i): [number, number] => [from, from + 1 + i]),
       );
-    case 'changing': {
-      const tree = chain.map(([from]): [number, number] => [random.below(from + 1), from + 1]);
-      const others = Array.from({ length: count }, (_, from): [number, number] => {
-        const to = random.below(count);
-        return from < to ? [from, to] : [to, from];
-      });
-      return [...tree, ...others.filter(([from, to]) => from !== to)];
-    }
+    case 'changing':
+      return [...treeOf(count, random), ...somePairs(count, count, random)];
+    // Every peer has several ways to every other one.
+    case 'dense':
+      return withoutCopies([...treeOf(count, random), ...somePairs(3 * count, count, random)]);
   }
+}
+
+function treeOf(count: number, random: Random): [number, number][] {
+  return Array.from({ length: count - 1 }, (_, from) => [random.below(from + 1), from + 1]);
+}
+
+function somePairs(most: number, count: number, random: Random): [number, number][] {
+  const pairs = Array.from({ length: most }, (_, i): [number, number] => {
+    const [from, to] = [i % count, random.below(count)];
+    return from < to ? [from, to] : [to, from];
+  });
+  return pairs.filter(([from, to]) => from !== to);
+}
+
+function withoutCopies(pairs: readonly [number, number][]): [number, number][] {
+  return [...new Map(pairs.map((pair) => [String(pair), pair])).values()];
 }

@@ -64,7 +64,9 @@ async function run(clock: VirtualClock, random: Random, failures: unknown[]): Pr
     isHeldElsewhere: (holder: SimulatedPeer, key: string) =>
       peers.some((peer) => peer !== holder && peer.applied.has(key)),
   };
-  const count = random.oneIn(12) ? 6 + random.below(11) : 2 + random.below(4);
+  const topology = random.pick(TOPOLOGIES);
+  const isLarge = random.oneIn(topology === 'dense' ? 2 : 12);
+  const count = isLarge ? 6 + random.below(11) : 2 + random.below(4);
   for (let i = 0; i < count; i++) {
     peers.push(new SimulatedPeer(`peer-${i}`, randomOptions(random), surroundings));
     peers[i]!.skewMs = skew(random);
@@ -74,7 +76,6 @@ async function run(clock: VirtualClock, random: Random, failures: unknown[]): Pr
     frames++;
     trace.update(`${clock.nowMs}`).update(frame);
   };
-  const topology = random.pick(TOPOLOGIES);
   const network: Network = new Network(topology, { clock, random, peers, failed, arrives });
   const writes = new Writes(random);
   const world: World = { clock, random, peers, network, writes };

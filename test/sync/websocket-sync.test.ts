@@ -260,9 +260,12 @@ describe('a client that may only read', () => {
     await arrived(bob, 'second');
 
     await bob.put({ _id: 'graffiti' });
-    await ended(reader);
+    await expect(reader.synced()).rejects.toMatchObject({ code: 'read-only' });
+    await alice.put({ _id: 'third' });
+    await arrived(bob, 'third');
+    expect(reader.status.state).toBe('live');
     expect(await alice.get('graffiti')).toBeUndefined();
-    expect(alice.count()).toBe(2);
+    expect(alice.count()).toBe(3);
   });
 });
 

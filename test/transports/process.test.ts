@@ -14,6 +14,7 @@ beforeAll(async () => {
     'destroy-while-connecting',
     'destroy-while-sending',
     'destroy-with-ports',
+    'destroy-attempts',
   ];
   await build({
     entryPoints: children.map((child) =>
@@ -66,6 +67,21 @@ describe('a process with WebRTC links', () => {
     const ending = await run('destroy-with-ports', '60');
     expect(ending).toEqual({ code: 0, signal: null, stdout: 'done', stderr: '' });
   }, 70_000);
+
+  it.each(['0', '5', '10', '20', '40'])(
+    'ends by itself and without a crash when both sides of a link with trickling signals are destroyed after %s ms',
+    async (ms) => {
+      const clean = { code: 0, signal: null, stdout: 'done', stderr: '' };
+      for (let round = 0; round < 4; round++) {
+        const endings = await Promise.all([
+          run('destroy-attempts', ms),
+          run('destroy-attempts', ms),
+        ]);
+        expect(endings).toEqual([clean, clean]);
+      }
+    },
+    70_000,
+  );
 
   it.each(['new', 'offered', 'accepting', 'answered', 'connecting', '5', 'bob first', 'connected'])(
     'ends by itself and without a crash when links are destroyed: %s',

@@ -1,6 +1,9 @@
 import { type Hello } from '../messages.ts';
 
-/** What two hellos say about each other, seen from the first one's side. */
+/**
+ * What two hellos say about each other, seen from the first one's side. `in-sync`: neither streams
+ * anything, since there is nothing to stream or nobody takes it.
+ */
 export type Relation = 'in-sync' | 'they-are-empty' | 'we-are-empty' | 'different';
 
 /**
@@ -9,8 +12,9 @@ export type Relation = 'in-sync' | 'they-are-empty' | 'we-are-empty' | 'differen
  */
 export function compareHellos(ours: Hello, theirs: Hello): Relation {
   if (ours.blockCount === 0 && theirs.blockCount === 0) return 'in-sync';
-  if (theirs.blockCount === 0) return 'they-are-empty';
-  if (ours.blockCount === 0) return 'we-are-empty';
+  if (!ours.takes && !theirs.takes) return 'in-sync';
+  if (theirs.blockCount === 0) return theirs.takes ? 'they-are-empty' : 'in-sync';
+  if (ours.blockCount === 0) return ours.takes ? 'we-are-empty' : 'in-sync';
   const alike = ours.blockCount === theirs.blockCount && sameHeads(ours, theirs);
   return alike ? 'in-sync' : 'different';
 }

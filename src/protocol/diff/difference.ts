@@ -164,13 +164,17 @@ export class Difference {
     return finding;
   }
 
-  /** Tells the other side all blocks held now, and waits for its list. */
+  /**
+   * Tells the other side all blocks held now, and waits for its list. A side that takes nothing sends
+   * an empty one, which asks for the other's.
+   */
   async exchangeLists(): Promise<Lacks> {
     const { replica, frameBytes } = this.#host;
     if (!this.#listSent) {
       this.#listSent = true;
       const perPart = listedCids(frameBytes);
-      for await (const part of listParts(replica.cids(), replica.blockCount, perPart)) {
+      const count = this.#ours.takes ? replica.blockCount : 0;
+      for await (const part of listParts(replica.cids(), count, perPart)) {
         await this.#host.ready();
         this.#host.send({ kind: 'have', ...part });
       }
@@ -321,7 +325,8 @@ export class Difference {
     if (cids.length * KEY_BYTES !== ours.length) return undefined;
     const room = this.#host.frameBytes - FRAME_OVERHEAD_BYTES;
     const perFrame = room - (room % KEY_BYTES);
-    for (const { bytes, last } of byteParts(theirs, perFrame)) {
+    const wanted = this.#ours.takes ? theirs : NO_KEYS;
+    for (const { bytes, last } of byteParts(wanted, perFrame)) {
       await this.#host.ready();
       this.#host.send({ kind: 'want', keys: bytes, last });
     }
@@ -349,6 +354,7 @@ export class Difference {
 const UNSALTED_FLIGHTS = 2;
 
 const NO_SALT = new Uint8Array(0);
+const NO_KEYS = new Uint8Array(0);
 const NOTHING_TOLD: Summary = { size: 0, counts: new Uint8Array(0) };
 
 /** What a symbol takes, at most, in bytes. */
