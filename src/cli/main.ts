@@ -9,6 +9,7 @@ import { addImportCommand } from './commands/import.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addPeerCommand } from './commands/peer.ts';
 import { addQueryCommands } from './commands/query.ts';
+import { addSecretCommand } from './commands/secret.ts';
 import { addSignalCommand } from './commands/signal.ts';
 import { addSyncCommands } from './commands/sync.ts';
 import { addVerifyCommand } from './commands/verify.ts';
@@ -60,6 +61,7 @@ function buildProgram(): Command {
   addCompactCommand(program, output);
   addSyncCommands(program, output);
   addPeerCommand(program, output);
+  addSecretCommand(program, output);
   addSignalCommand(program, output);
   return program;
 }
