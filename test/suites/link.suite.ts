@@ -53,6 +53,10 @@ function typesOf(signals: readonly { readonly text: string }[]): string[] {
   return signals.map(({ text }) => (JSON.parse(text) as { type: string }).type);
 }
 
+function answersIn(signals: readonly { readonly text: string }[]): number {
+  return typesOf(signals).filter((type) => type === 'answer').length;
+}
+
 /** Links over a line that can be stopped for a while. */
 export interface StoppableLine {
   readonly linker: Linker;
@@ -294,7 +298,6 @@ export function testLinks(
         const atBob = listen(fromBob.channel);
         const control = hearPort(fromAlice.control);
         const offers = (): number => typesOf(told.alice).filter((type) => type === 'offer').length;
-        const answers = (): number => typesOf(told.bob).filter((type) => type === 'answer').length;
         let next = 0;
         const send = setInterval(() => {
           fromAlice.channel.send(numberedFrame(next, 1000));
@@ -303,7 +306,7 @@ export function testLinks(
         }, 2);
         await pause(50);
         (who === 'alice' ? alice : bob).restart();
-        while (answers() < 2) await pause(10);
+        while (answersIn(told.bob) < 2) await pause(10);
         await pause(300);
         clearInterval(send);
         await Promise.all([atBob.count(next), control.count(next)]);
@@ -312,6 +315,30 @@ export function testLinks(
         expect(offers()).toBe(2);
       }),
     );
+
+    it.each(['offer', 'answer'])('go on when the %s for a new way is lost', (type) => {
+      let seen = 0;
+      return withPair(
+        async ({ alice, told, fromAlice, fromBob }) => {
+          const atBob = listen(fromBob.channel);
+          const exchange = async (first: number): Promise<void> => {
+            for (let i = 0; i < 50; i++) fromAlice.channel.send(numberedFrame(first + i, 1000));
+            await atBob.count(first + 50);
+          };
+          alice.restart();
+          while (seen < 2) await pause(10);
+          await exchange(0);
+          alice.restart();
+          // Of three offers one was lost, or else one of three answers.
+          while (answersIn(told.bob) < (type === 'offer' ? 2 : 3)) await pause(10);
+          await exchange(50);
+          expect(numbers(atBob.frames)).toEqual(upTo(100));
+        },
+        {
+          isLost: (signal) => typesOf([signal])[0] === type && ++seen === 2,
+        },
+      );
+    });
 
     it('refuse hostile signals, and come about all the same', async () => {
       const random = new Random(1);
