@@ -11,6 +11,7 @@ const counts = {
   EMBERLINK_FUZZ_RUNS: '10000',
   EMBERLINK_CBOR_RUNS: '200000',
   EMBERLINK_LINK_SEEDS: '200',
+  EMBERLINK_HOSTILE_SERVERS: '100',
   EMBERLINK_MEMORY_TEST_BYTES: '1000000000',
   EMBERLINK_PASTE_SECONDS: '180',
 };
@@ -32,6 +33,7 @@ soak.test.include = [
   'ledger/cbor',
   'rooms/webrtc-linker',
   'rooms/memory-linker',
+  'rooms/hostile-server',
   'sync/two-processes',
   'transports/patience',
 ].map((name) => `test/${name}.test.ts`);
