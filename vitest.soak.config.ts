@@ -14,6 +14,7 @@ const counts = {
   EMBERLINK_HOSTILE_SERVERS: '100',
   EMBERLINK_MEMORY_TEST_BYTES: '1000000000',
   EMBERLINK_PASTE_SECONDS: '180',
+  EMBERLINK_ROOM_SECONDS: '60',
 };
 
 const soak = mergeConfig(
@@ -36,6 +37,7 @@ soak.test.include = [
   'rooms/hostile-server',
   'sync/two-processes',
   'transports/patience',
+  'rooms/webrtc',
 ].map((name) => `test/${name}.test.ts`);
 soak.test.testTimeout = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { SignalingServerError } from '../../signaling/errors.ts';
-import { EmberlinkError, LedgerError, StorageError } from '../index.ts';
+import { EmberlinkError, LedgerError, RoomError, StorageError } from '../index.ts';
 
 /** What the command tells the shell. */
 export const EXIT = {
@@ -28,6 +28,9 @@ export function exitCodeOf(error: unknown): number {
     return error.code === 'invalid-name' || error.code === 'invalid-option'
       ? EXIT.usage
       : EXIT.failed;
+  }
+  if (error instanceof RoomError) {
+    return error.code === 'invalid-option' ? EXIT.usage : EXIT.failed;
   }
   if (error instanceof SignalingServerError) {
     return error.code === 'invalid-setting' ? EXIT.usage : EXIT.failed;

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { openLedger, type Ledger } from '../index.ts';
 import { CliError } from './errors.ts';
 
-/** The options that every command takes. */
-export interface GlobalOptions {
+/** Where a ledger is: a folder of its name in a folder of ledgers. */
+export interface LedgerPlace {
   readonly ledger: string;
   readonly folder: string;
 }
@@ -13,7 +13,12 @@ export interface GlobalOptions {
 export function addGlobalOptions(program: Command): void {
   program
     .addOption(
-      new Option('-l, --ledger <name>', 'the ledger').env('EMBERLINK_LEDGER').default('default'),
+      new Option(
+        '-l, --ledger <name>',
+        'the ledger: its name in the folder, or its path, such as ./data/garden',
+      )
+        .env('EMBERLINK_LEDGER')
+        .default('default'),
     )
     .addOption(
       new Option('-f, --folder <dir>', 'the folder that holds the ledgers')
@@ -24,7 +29,7 @@ export function addGlobalOptions(program: Command): void {
     .option('--debug', 'print where an error came from');
 }
 
-export function ledgerFolder({ folder, ledger }: GlobalOptions): string {
+export function ledgerFolder({ folder, ledger }: LedgerPlace): string {
   return resolve(folder, ledger);
 }
 
@@ -36,19 +41,26 @@ export function ledgerFolder({ folder, ledger }: GlobalOptions): string {
 export async function useLedger<T>(
   command: Command,
   missing: 'create' | 'refuse',
-  action: (ledger: Ledger, options: GlobalOptions) => Promise<T>,
+  action: (ledger: Ledger, place: LedgerPlace) => Promise<T>,
 ): Promise<T> {
-  const options = command.optsWithGlobals<GlobalOptions>();
-  if (missing === 'refuse' && !existsSync(ledgerFolder(options))) {
+  const place = placeOf(command.optsWithGlobals<LedgerPlace>());
+  if (missing === 'refuse' && !existsSync(ledgerFolder(place))) {
     throw new CliError(
       'not-found',
-      `there is no ledger '${options.ledger}' in ${resolve(options.folder)}`,
+      `there is no ledger '${place.ledger}' in ${resolve(place.folder)}`,
     );
   }
-  const ledger = await openLedger(options.ledger, { folder: options.folder });
+  const ledger = await openLedger(place.ledger, { folder: place.folder });
   try {
-    return await action(ledger, options);
+    return await action(ledger, place);
   } finally {
     await ledger.close();
   }
+}
+
+/** A path, which no name can be, stands for itself. */
+function placeOf({ ledger, folder }: LedgerPlace): LedgerPlace {
+  if (!/[/\\]/.test(ledger)) return { ledger, folder };
+  const path = resolve(ledger);
+  return { ledger: basename(path), folder: dirname(path) };
 }

@@ -7,7 +7,9 @@ import { addExportCommand } from './commands/export.ts';
 import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addInspectCommand } from './commands/inspect.ts';
+import { addPeerCommand } from './commands/peer.ts';
 import { addQueryCommands } from './commands/query.ts';
+import { addSecretCommand } from './commands/secret.ts';
 import { addSignalCommand } from './commands/signal.ts';
 import { addSyncCommands } from './commands/sync.ts';
 import { addVerifyCommand } from './commands/verify.ts';
@@ -58,6 +60,8 @@ function buildProgram(): Command {
   addVerifyCommand(program, output);
   addCompactCommand(program, output);
   addSyncCommands(program, output);
+  addPeerCommand(program, output);
+  addSecretCommand(program, output);
   addSignalCommand(program, output);
   return program;
 }

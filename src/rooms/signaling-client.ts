@@ -151,10 +151,14 @@ class Membership implements SignalingMembership {
       const message = typeof event.data === 'string' ? parseServerMessage(event.data) : undefined;
       if (message !== undefined && this.#isOurs(socket)) this.#hear(socket, message);
     });
-    // What follows an error is `close`; without a listener Node's would be thrown.
-    socket.addEventListener('error', () => {});
+    // What follows an error is `close`. Node's tells why, browsers keep it to themselves.
+    let failure = '';
+    socket.addEventListener('error', (event) => {
+      if ('message' in event) failure = String(event.message);
+    });
     socket.addEventListener('close', ({ code, reason }: CloseEvent) => {
-      if (this.#isOurs(socket)) this.#lost(`the connection closed: ${code} ${reason}`.trimEnd());
+      if (!this.#isOurs(socket)) return;
+      this.#lost(failure || `the connection closed: ${code} ${reason}`.trimEnd());
     });
   }
 

@@ -1,10 +1,14 @@
-/** A peer in a process of its own: one ledger, one Sync at a time, driven by messages. */
+/** A peer in a process of its own: one ledger, one Sync or room at a time, driven by messages. */
 import {
   connectWebSocket,
+  joinRoom,
   openLedger,
   Sync,
   type Document,
   type Ledger,
+  type Room,
+  type RoomOptions,
+  type RoomPeer,
   type SyncStatus,
   type WebSocketSync,
   type WebSocketSyncStatus,
@@ -15,6 +19,10 @@ import { answerCalls } from './answer-calls.ts';
 let ledger: Ledger;
 let sync: Sync | WebSocketSync;
 let server: SyncServer | undefined;
+let room: Room | undefined;
+/** The members that are linked now, and how many links there were that are no more. */
+let linked = new Set<string>();
+let lostLinks = 0;
 let peakRss = 0;
 let mostReceived = { blocks: 0, bytes: 0 };
 let writing: { stop: boolean; done: Promise<string[]> } | undefined;
@@ -36,6 +44,21 @@ function use<S extends Sync | WebSocketSync>(next: S): S {
   });
   sync = next;
   return next;
+}
+
+export interface RoomReport {
+  readonly id: string;
+  readonly servers: readonly string[];
+  /** The others, by the names of their ledgers. */
+  readonly peers: readonly (Pick<RoomPeer, 'id' | 'state'> & { readonly name: string })[];
+  readonly lostLinks: number;
+}
+
+function countLinks({ peers }: Room): void {
+  const now = peers.filter(({ state }) => state === 'syncing' || state === 'live');
+  const ids = new Set(now.map(({ id }) => id));
+  for (const id of linked) if (!ids.has(id)) lostLinks += 1;
+  linked = ids;
 }
 
 const methods = {
@@ -82,6 +105,21 @@ const methods = {
   async visit(port: number): Promise<void> {
     await use(connectWebSocket(ledger, `ws://127.0.0.1:${port}`, { secret: SECRET })).connected();
   },
+  /** Joins a room, as a member with the name of its ledger. */
+  async enter(options: RoomOptions): Promise<void> {
+    room = joinRoom(ledger, { iceServers: [], info: ledger.name, ...options });
+    room.subscribe(countLinks);
+  },
+  async room(): Promise<RoomReport> {
+    const { id, status, peers } = room!;
+    return {
+      id,
+      servers: status.signaling.map(({ status: { state } }) => state),
+      peers: peers.map((peer) => ({ id: peer.id, state: peer.state, name: String(peer.info) })),
+      lostLinks,
+    };
+  },
+  roomSynced: (): Promise<void> => room!.synced(),
   connected: (): Promise<void> => sync.connected(),
   synced: (): Promise<void> => sync.synced(),
   async backlog(): Promise<void> {
@@ -154,6 +192,7 @@ const methods = {
   },
   async end(): Promise<void> {
     await sync?.close();
+    await room?.leave();
     await server?.close();
     await ledger.close();
   },

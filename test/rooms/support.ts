@@ -1,6 +1,7 @@
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import { joinRoom, type Room, type RoomOptions } from '../../src/room.ts';
 import type { Linker } from '../../src/rooms/link.ts';
+import { webRtcLinker } from '../../src/rooms/webrtc-linker.ts';
 import { MemoryNetwork, type MemoryNetworkOptions } from '../support/memory-linker.ts';
 import { MemorySignaling } from '../support/memory-signaling.ts';
 import { Random } from '../support/random.ts';
@@ -23,6 +24,7 @@ export class Party {
   /** What the server calls each member, by the name of its ledger. */
   readonly #addresses = new Map<string, string>();
   readonly #members: Member[] = [];
+  readonly #ledgers = new Set<Ledger>();
 
   constructor(options: MemoryNetworkOptions = {}) {
     this.network = new MemoryNetwork(new Random(1), options);
@@ -35,6 +37,17 @@ export class Party {
   async join(name: string, options: Partial<RoomOptions> = {}): Promise<Member> {
     const ledger = await openLedger(name, { storage: 'memory' });
     return this.enter(ledger, options);
+  }
+
+  /** Another stay with a ledger that is open, by real servers and real WebRTC. */
+  enterForReal(ledger: Ledger, signaling: string | readonly string[]): Member {
+    return this.enter(ledger, { signaling, linker: webRtcLinker(), iceServers: [] });
+  }
+
+  /** Ends a stay, but not its ledger. */
+  async leave(member: Member): Promise<void> {
+    this.#members.splice(this.#members.indexOf(member), 1);
+    await member.room.leave();
   }
 
   /** Another stay with a ledger that is open. */
@@ -50,6 +63,7 @@ export class Party {
       ...options,
     });
     const member = { ledger, room };
+    this.#ledgers.add(ledger);
     this.#members.push(member);
     return member;
   }
@@ -80,7 +94,7 @@ export class Party {
 
   async end(): Promise<void> {
     await Promise.all(this.#members.map(({ room }) => room.leave()));
-    for (const { ledger } of this.#members) await ledger.close();
+    for (const ledger of this.#ledgers) await ledger.close();
   }
 }
 

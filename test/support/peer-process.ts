@@ -5,7 +5,7 @@ import { CallableProcess } from './callable-process.ts';
 
 let built: Promise<string> | undefined;
 
-/** A process that runs test/children/peer.ts: `end` ends its Sync and its ledger. */
+/** A process that runs test/children/peer.ts: `end` ends its Sync, its room and its ledger. */
 export class PeerProcess extends CallableProcess<PeerMethods> {
   static async start(): Promise<PeerProcess> {
     built ??= buildChild('peer.ts');

@@ -1,8 +1,7 @@
-import { open, rename, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Ledger } from '../../index.ts';
+import { chunksOf, writeCar } from '../car-file.ts';
 import { CliError } from '../errors.ts';
-import { reason } from '../input.ts';
 import { interruptible, pause } from '../interrupt.ts';
 import { useLedger } from '../ledger.ts';
 import type { Output } from '../output.ts';
@@ -25,10 +24,6 @@ export function addExportCommand(program: Command, output: Output): void {
     });
 }
 
-function chunksOf(ledger: Ledger, snapshot: boolean): AsyncIterable<Uint8Array> {
-  return snapshot ? ledger.snapshot() : ledger.export();
-}
-
 async function toStdout(ledger: Ledger, snapshot: boolean, output: Output): Promise<void> {
   for await (const chunk of chunksOf(ledger, snapshot)) {
     await output.write(chunk);
@@ -44,30 +39,15 @@ async function toFile(
 ): Promise<void> {
   const commits = ledger.replica.history.commitCount;
   const progress = new Progress(`exporting to ${path}`, { silent: output.json });
-  const draft = `${path}.${process.pid}.part`;
   let bytes = 0;
   try {
-    await interruptible(async (signal) => {
-      const file = await open(draft, 'wx');
-      try {
-        for await (const chunk of chunksOf(ledger, snapshot)) {
-          await file.writeFile(chunk);
-          bytes += chunk.length;
-          progress.update(() => ({ detail: formatBytes(bytes) }));
-          signal.throwIfAborted();
-        }
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(draft, path);
-    });
-  } catch (error) {
-    await rm(draft, { force: true });
-    if (error instanceof Error && 'syscall' in error) {
-      throw new CliError('bad-input', `cannot write ${path}: ${reason(error)}`, { cause: error });
-    }
-    throw error;
+    await interruptible((signal) =>
+      writeCar(chunksOf(ledger, snapshot), path, (length) => {
+        bytes = length;
+        progress.update(() => ({ detail: formatBytes(bytes) }));
+        signal.throwIfAborted();
+      }),
+    );
   } finally {
     progress.end();
   }

@@ -5,7 +5,7 @@ import type { CID, Ledger } from '../../index.ts';
 import { timeInMs } from '../../ledger/clock.ts';
 import { readCommit } from '../../ledger/commit.ts';
 import { drawGraph } from '../graph.ts';
-import { ledgerFolder, useLedger, type GlobalOptions } from '../ledger.ts';
+import { ledgerFolder, useLedger, type LedgerPlace } from '../ledger.ts';
 import type { Output } from '../output.ts';
 import {
   clip,
@@ -67,7 +67,7 @@ export function addInspectCommand(program: Command, output: Output): void {
     );
 }
 
-async function summarize(ledger: Ledger, options: GlobalOptions, limit: number): Promise<Summary> {
+async function summarize(ledger: Ledger, options: LedgerPlace, limit: number): Promise<Summary> {
   const { replica } = ledger;
   let recent: CID[] = [];
   let bytes = 0;

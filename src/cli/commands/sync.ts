@@ -1,20 +1,14 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import {
-  SignalError,
-  Sync,
-  type Ledger,
-  type SyncOptions,
-  type SyncProgress,
-} from '../../index.ts';
+import { SignalError, Sync, type Ledger, type SyncProgress } from '../../index.ts';
 import { CliError } from '../errors.ts';
+import { iceServerOption, parseIceServers } from '../ice-servers.ts';
 import { interruptible } from '../interrupt.ts';
 import { useLedger } from '../ledger.ts';
 import type { Output } from '../output.ts';
 import { Progress, type ProgressState } from '../progress.ts';
 import { counted, formatBytes, printable } from '../terminal.ts';
 
-type IceServer = NonNullable<SyncOptions['iceServers']>[number];
 type Amount = SyncProgress['sent'];
 
 interface SyncFlags {
@@ -69,12 +63,7 @@ export function addSyncCommands(program: Command, output: Output): void {
 function addSyncOptions(command: Command): Command {
   return command
     .option('--live', 'stay connected after the first sync, until Ctrl-C')
-    .option(
-      '--ice-server <url>',
-      'a STUN or TURN server: stun:host:port or turn:user:password@host:port; none for none. ' +
-        'May be given several times',
-      (url: string, before?: readonly string[]) => [...(before ?? []), url],
-    );
+    .addOption(iceServerOption());
 }
 
 async function show(what: 'offer' | 'answer', text: string, output: Output): Promise<void> {
@@ -88,10 +77,10 @@ async function runSync(
   output: Output,
   introduce: (sync: Sync) => Promise<void>,
 ): Promise<void> {
-  const iceServers = parseIceServers(flags.iceServer);
+  const options = parseIceServers(flags.iceServer);
   await useLedger(command, 'create', (ledger) =>
     interruptible(async (signal) => {
-      const sync = new Sync(ledger, iceServers === undefined ? {} : { iceServers });
+      const sync = new Sync(ledger, options);
       const failed = new Promise<never>((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
         sync.subscribe((status) => {
@@ -245,21 +234,4 @@ async function takeSignal(
     input.close();
   }
   throw refusal ?? new CliError('bad-input', 'stdin ended before anything was pasted');
-}
-
-function parseIceServers(urls: readonly string[] | undefined): IceServer[] | undefined {
-  if (urls === undefined) return undefined;
-  return urls.filter((url) => url !== 'none').map(parseIceServer);
-}
-
-function parseIceServer(url: string): IceServer {
-  const parts = /^(stuns?|turns?):(?:([^:@]+):([^@]+)@)?([^@]+)$/.exec(url);
-  if (parts === null) {
-    throw new CliError('usage', `'${url}' is no STUN or TURN server: see --help`);
-  }
-  const [, scheme, username, credential, host] = parts;
-  const urls = `${scheme}:${host}`;
-  return username === undefined || credential === undefined
-    ? { urls }
-    : { urls, username, credential };
 }
