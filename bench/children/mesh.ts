@@ -3,7 +3,12 @@ import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import type { Channel } from '../../src/protocol/channel.ts';
 import { decodeMessage, encodeMessage } from '../../src/protocol/messages.ts';
 import { Session } from '../../src/protocol/session.ts';
+import { joinRoom, type Room } from '../../src/room.ts';
+import { webRtcLinker } from '../../src/rooms/webrtc-linker.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
+import { MemoryNetwork } from '../../test/support/memory-linker.ts';
+import { MemorySignaling } from '../../test/support/memory-signaling.ts';
+import { Random } from '../../test/support/random.ts';
 import { tellOutcome } from '../child.ts';
 import { documentAt } from '../documents.ts';
 import { quantile } from '../quantile.ts';
@@ -20,6 +25,8 @@ export interface MeshTask {
   readonly maxDelayMs: number;
   /** True: nobody is told of blocks that came in vain, so everything is handed on at once. */
   readonly floods: boolean;
+  /** The links are those that rooms make, of this kind; else those of `offsets`. */
+  readonly rooms?: 'memory' | 'webrtc';
 }
 
 const SETTLE_MS = 2000;
@@ -39,17 +46,11 @@ async function main(task: MeshTask): Promise<Metrics> {
     };
     ledgers.push(ledger);
   }
-  const wire = { bytes: 0, frames: 0, keys: 0 };
-  const sessions: Session[] = [];
-  for (const [index, [a, b]] of linksOf(task).entries()) {
-    const pair = createMemoryChannelPair({ maxDelayMs: task.maxDelayMs, seed: index + 1 });
-    [a, b].forEach((peer, side) => {
-      const channel = counted(pair[side]!, wire, task.floods);
-      sessions.push(new Session(channel, ledgers[peer]!.replica));
-    });
-  }
-  const ended = Promise.all(sessions.map((session) => session.run()));
-  await Promise.all(sessions.map((session) => session.firstSync()));
+  const wire: Wire = { bytes: 0, frames: 0, keys: 0 };
+  const part =
+    task.rooms === undefined
+      ? await link(task, ledgers, wire)
+      : await joinRooms(task, ledgers, wire);
 
   const writtenAt = new Map<string, number>();
   const latencies: number[] = [];
@@ -90,9 +91,74 @@ async function main(task: MeshTask): Promise<Metrics> {
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
   };
-  for (const session of sessions) session.destroy();
-  await ended;
+  await part();
   return metrics;
+}
+
+type Wire = { bytes: number; frames: number; keys: number };
+
+/** Sessions over links of our making; returns the function that ends them. */
+async function link(
+  task: MeshTask,
+  ledgers: readonly Ledger[],
+  wire: Wire,
+): Promise<() => Promise<void>> {
+  const sessions: Session[] = [];
+  for (const [index, [a, b]] of linksOf(task).entries()) {
+    const pair = createMemoryChannelPair({ maxDelayMs: task.maxDelayMs, seed: index + 1 });
+    [a, b].forEach((peer, side) => {
+      const channel = counted(pair[side]!, wire, task.floods);
+      sessions.push(new Session(channel, ledgers[peer]!.replica));
+    });
+  }
+  const ended = Promise.all(sessions.map((session) => session.run()));
+  await Promise.all(sessions.map((session) => session.firstSync()));
+  return async () => {
+    for (const session of sessions) session.destroy();
+    await ended;
+  };
+}
+
+/** Members of one room, who link themselves; returns the function that ends it. */
+async function joinRooms(
+  task: MeshTask,
+  ledgers: readonly Ledger[],
+  wire: Wire,
+): Promise<() => Promise<void>> {
+  const server = new MemorySignaling();
+  const network = new MemoryNetwork(new Random(1), { maxDelayMs: task.maxDelayMs });
+  const rooms: Room[] = [];
+  for (const ledger of ledgers) {
+    const linker = task.rooms === 'memory' ? network.linker(ledger.name) : webRtcLinker();
+    const room = joinRoom(ledger, {
+      room: 'bench',
+      secret: new Uint8Array(16),
+      signaling: server.adapter(),
+      iceServers: [],
+      linker: (options) => {
+        const making = linker(options);
+        const connected = making.connected.then((made) => ({
+          ...made,
+          channel: counted(made.channel, wire, task.floods),
+        }));
+        connected.catch(() => {});
+        return {
+          connected,
+          hear: (signal) => making.hear(signal),
+          restart: () => making.restart(),
+          destroy: (error) => making.destroy(error),
+        };
+      },
+    });
+    rooms.push(room);
+    if (rooms.length % 5 === 0) await room.synced();
+  }
+  await Promise.all(rooms.map((room) => room.synced()));
+  // Links that were made while the room filled go.
+  await wait(SETTLE_MS * 3);
+  return async () => {
+    await Promise.all(rooms.map((room) => room.leave()));
+  };
 }
 
 function linksOf({ peers, offsets }: MeshTask): [number, number][] {
@@ -109,11 +175,7 @@ function linksOf({ peers, offsets }: MeshTask): [number, number][] {
 }
 
 /** Counts what is sent, and for a flood leaves out the word about what came in vain. */
-function counted(
-  channel: Channel,
-  wire: { bytes: number; frames: number; keys: number },
-  floods: boolean,
-): Channel {
+function counted(channel: Channel, wire: Wire, floods: boolean): Channel {
   return {
     maxFrameBytes: channel.maxFrameBytes,
     get congested() {

@@ -24,9 +24,11 @@ const maxDelayMs = positiveInteger('delay', values.delay);
 const limitSeconds = positiveInteger('limit', values.limit);
 const runs = { runs: positiveInteger('runs', values.runs), note: values.note };
 
-const MESHES: Record<string, Pick<MeshTask, 'peers' | 'offsets'>> = {
+const MESHES: Record<string, Pick<MeshTask, 'peers' | 'offsets' | 'rooms'>> = {
   '12 peers, all with all': { peers: 12, offsets: [] },
   '50 peers, a ring with chords': { peers: 50, offsets: [1, 2, 4, 8, 16, 32] },
+  'a room of 50, in memory': { peers: 50, offsets: [], rooms: 'memory' },
+  'a room of 8, WebRTC': { peers: 8, offsets: [], rooms: 'webrtc' },
 };
 
 const rows: Record<string, Row> = {};

@@ -15,7 +15,7 @@ import { THROUGH_MEMBERS, type Introductions } from './introductions.ts';
 import { LinkMap } from './link-map.ts';
 import { Linking, type LinkingOptions } from './linking.ts';
 import type { MemberLink } from './member-link.ts';
-import { encodeMemberMessage, type MemberMessage } from './member-messages.ts';
+import { encodeMemberMessage, MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
 import { newPeer, type Peer, type PeerRecord } from './peer.ts';
 import { Seen } from './seen.ts';
 import { wantedLinks } from './topology.ts';
@@ -178,6 +178,7 @@ export class Mesh {
 
   /** Carries an envelope to a member by way of one that is linked with both, if there is one. */
   relay(to: string, data: string): void {
+    if (data.length > MAX_VALUE_BYTES) return;
     for (const { state, beacon } of this.#peers.values()) {
       if (state.kind !== 'linked' || beacon?.links.has(to) !== true) continue;
       state.link.send({ kind: 'relay', from: this.#self, to, data });

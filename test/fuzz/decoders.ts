@@ -35,6 +35,7 @@ import {
   encodeMemberMessage,
   type MemberMessage,
 } from '../../src/rooms/member-messages.ts';
+import { Negotiation, type TrickleSignal } from '../../src/transports/negotiation.ts';
 import { decodeSignal, encodeSignal, type Signal } from '../../src/transports/signal.ts';
 import { packSdp, unpackSdp } from '../../src/transports/short-sdp.ts';
 import { commitBlock, deleteOf, putOf } from '../ledger/commits.ts';
@@ -200,6 +201,17 @@ const SIGNALS: readonly Signal[] = (['offer', 'answer'] as const).map((type) => 
 }));
 
 /** Each format that strangers' bytes come in. A new one becomes part of the test by one entry here. */
+const LINK_SIGNALS: readonly TrickleSignal[] = [
+  { type: 'offer', sdp: SIGNALS[0]!.sdp },
+  { type: 'answer', sdp: SIGNALS[0]!.sdp, to: 0 },
+  {
+    type: 'candidate',
+    candidate: 'candidate:1 1 udp 2122194687 192.0.2.2 39186 typ host generation 1 ufrag r1r+',
+    ufrag: 'r1r+',
+  },
+  { type: 'restart' },
+];
+
 export const DECODERS: readonly Decoder[] = [
   {
     name: 'messages of the native form',
@@ -356,6 +368,25 @@ export const DECODERS: readonly Decoder[] = [
     gathersBytes: 0,
     read(bytes) {
       checkSdp(unpackSdp(bytes).sdp);
+    },
+  },
+  {
+    name: 'signals of a link',
+    samples: LINK_SIGNALS.map((signal) => Buffer.from(JSON.stringify(signal))),
+    errors: ['SignalError'],
+    gathersBytes: 4096,
+    read(bytes, random) {
+      const negotiation = new Negotiation(random.oneIn(2));
+      negotiation.say({ type: 'offer', sdp: SIGNALS[0]!.sdp });
+      const text = Buffer.from(bytes).toString();
+      const steps = negotiation.hear({ number: random.below(3), text });
+      for (const step of steps) {
+        const lines = 'sdp' in step ? step.sdp.match(/^m=.*$/gm)! : ['m=application none'];
+        if (lines.length !== 1 || !lines[0]!.startsWith('m=application ')) {
+          throw new Error(`not one data channel: ${lines.join()}`);
+        }
+        if (step.do === 'add' && /[^ -~]/.test(step.candidate)) throw new Error('two lines in one');
+      }
     },
   },
 ];

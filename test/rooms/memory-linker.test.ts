@@ -3,13 +3,25 @@ import type { Link, LinkAttempt, LinkSignal } from '../../src/rooms/link.ts';
 import { VirtualClock } from '../simulation/virtual-clock.ts';
 import { listen, numberedFrame } from '../suites/channel.suite.ts';
 import { testLinks } from '../suites/link.suite.ts';
-import { MemoryNetwork } from '../support/memory-linker.ts';
+import { MemoryNetwork, type MemoryNetworkOptions } from '../support/memory-linker.ts';
 import { Random, withSeed } from '../support/random.ts';
 
-testLinks('memory', () => new MemoryNetwork(new Random(1)).linker('anybody'));
-testLinks('memory with delays', () =>
-  new MemoryNetwork(new Random(2), { maxDelayMs: 5 }).linker('anybody'),
-);
+function testMemoryLinks(name: string, options: MemoryNetworkOptions): void {
+  testLinks(
+    name,
+    () => new MemoryNetwork(new Random(1), options).linker('anybody'),
+    async () => {
+      const network = new MemoryNetwork(new Random(1), options);
+      return {
+        linker: network.linker('anybody'),
+        stop: () => network.cut('anybody', 'anybody'),
+        goOn: () => network.healAll(),
+      };
+    },
+  );
+}
+testMemoryLinks('memory', {});
+testMemoryLinks('memory with delays', { maxDelayMs: 5 });
 
 /** Joins two members; the signals are heard at once. */
 function join(network: MemoryNetwork, one: string, other: string): Promise<[Link, Link]> {

@@ -7,8 +7,22 @@ import { listen } from '../suites/channel.suite.ts';
 import { testLinks } from '../suites/link.suite.ts';
 import { Random } from '../support/random.ts';
 import { openAttempts } from '../support/signal-path.ts';
+import { UdpRelay } from '../support/udp-relay.ts';
 
-testLinks('WebRTC', () => webRtcLinker());
+testLinks(
+  'WebRTC',
+  () => webRtcLinker(),
+  async () => {
+    const relay = await UdpRelay.open();
+    return {
+      linker: webRtcLinker(),
+      path: { relay },
+      stop: () => (relay.cut = true),
+      goOn: () => (relay.cut = false),
+      close: () => relay.close(),
+    };
+  },
+);
 
 type CreateDataChannel = RTCPeerConnection['createDataChannel'];
 

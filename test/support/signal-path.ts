@@ -1,5 +1,6 @@
 import type { LinkAttempt, Linker, LinkOptions, LinkSignal } from '../../src/rooms/link.ts';
 import type { Random } from './random.ts';
+import type { UdpRelay } from './udp-relay.ts';
 
 export interface SignalPathOptions {
   /** Each copy of a signal takes up to this long, so their order is anybody's guess. Default 0. */
@@ -8,6 +9,8 @@ export interface SignalPathOptions {
   readonly copies?: number;
   /** Which signals get lost. Default none. */
   readonly isLost?: (signal: LinkSignal, from: 'alice' | 'bob') => boolean;
+  /** Puts the relay between both sides. */
+  readonly relay?: UdpRelay;
 }
 
 export interface Attempts {
@@ -28,7 +31,7 @@ export function openAttempts(
   path: SignalPathOptions = {},
   options: Partial<LinkOptions> = {},
 ): Attempts {
-  const { maxDelayMs = 0, copies = 1, isLost = () => false } = path;
+  const { maxDelayMs = 0, copies = 1, isLost = () => false, relay } = path;
   const told = { alice: [] as LinkSignal[], bob: [] as LinkSignal[] };
   const linkers = typeof linker === 'function' ? { alice: linker, bob: linker } : linker;
   const side = (from: 'alice' | 'bob', other: () => LinkAttempt): LinkAttempt =>
@@ -39,9 +42,10 @@ export function openAttempts(
       initiator: from === 'alice',
       tell: (signal) => {
         told[from].push(signal);
-        if (isLost(signal, from)) return;
+        const passed = relay === undefined ? signal : throughRelay(relay, from, signal);
+        if (passed === undefined || isLost(signal, from)) return;
         for (let copy = 0; copy < copies; copy++) {
-          setTimeout(() => hear(other(), signal), random.below(maxDelayMs + 1));
+          setTimeout(() => hear(other(), passed), random.below(maxDelayMs + 1));
         }
       },
     });
@@ -57,4 +61,16 @@ function hear(attempt: LinkAttempt, signal: LinkSignal): void {
   } catch (error) {
     if (!(error instanceof Error) || error.message !== 'the link has ended') throw error;
   }
+}
+
+function throughRelay(
+  relay: UdpRelay,
+  from: 'alice' | 'bob',
+  signal: LinkSignal,
+): LinkSignal | undefined {
+  const content = JSON.parse(signal.text) as { candidate?: string };
+  if (content.candidate === undefined) return signal;
+  const candidate = relay.rewriteCandidate(from, content.candidate);
+  if (candidate === undefined) return undefined;
+  return { ...signal, text: JSON.stringify({ ...content, candidate }) };
 }

@@ -43,21 +43,23 @@ export class UdpRelay {
 
   /** The signal of `side` with the relay's port as its only candidate. */
   rewrite(side: Side, { type, sdp }: Signal): Signal {
-    const port = this.#ports[side];
-    const lines = sdp.split('\r\n').filter((line) => {
-      if (!line.startsWith('a=candidate:')) return true;
-      const fields = line.split(' ');
-      return fields[2]!.toLowerCase() === 'udp' && fields[4] === '127.0.0.1';
-    });
-    const rewritten = lines.map((line) => {
+    const lines = sdp.split('\r\n').flatMap((line) => {
       if (!line.startsWith('a=candidate:')) return line;
-      const fields = line.split(' ');
-      port.real = Number(fields[5]);
-      fields[5] = String(port.socket.address().port);
-      return fields.join(' ');
+      return this.rewriteCandidate(side, line) ?? [];
     });
-    if (port.real === undefined) throw new Error(`${side} has no candidate on 127.0.0.1`);
-    return { type, sdp: rewritten.join('\r\n') };
+    if (this.#ports[side].real === undefined)
+      throw new Error(`${side} has no candidate on 127.0.0.1`);
+    return { type, sdp: lines.join('\r\n') };
+  }
+
+  /** The candidate of `side` with the relay's port; undefined for one that is not of 127.0.0.1. */
+  rewriteCandidate(side: Side, candidate: string): string | undefined {
+    const port = this.#ports[side];
+    const fields = candidate.split(' ');
+    if (fields[2]!.toLowerCase() !== 'udp' || fields[4] !== '127.0.0.1') return undefined;
+    port.real = Number(fields[5]);
+    fields[5] = String(port.socket.address().port);
+    return fields.join(' ');
   }
 
   close(): void {
