@@ -59,12 +59,14 @@ test('who leaves is gone at once; the ledger stays, and can join again', () =>
     const alice = await party.join('alice');
     const bob = await party.join('bob');
     await bob.room.synced();
+    for (let n = 0; n < 300; n++) void bob.ledger.put({ _id: `word ${n}`, text: 'x'.repeat(1000) });
     await bob.ledger.put({ _id: 'last words' });
     await bob.room.leave();
     expect(bob.room.status.state).toBe('left');
     await expect(bob.room.synced()).rejects.toMatchObject({ code: 'left' });
     await expect.poll(() => alice.room.peers).toEqual([]);
     expect(await alice.ledger.get('last words')).toBeDefined();
+    expect((await alice.ledger.allDocs()).rows).toHaveLength(301);
     await bob.ledger.put({ _id: 'on second thought' });
     const again = party.enter(bob.ledger);
     await again.room.synced();
