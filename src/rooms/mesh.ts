@@ -113,7 +113,8 @@ export class Mesh {
   /** How many links are on their way, or about to be. */
   get pending(): number {
     const now = performance.now();
-    let count = 0;
+    // A decision that is due may begin one.
+    let count = this.#evaluating ? 1 : 0;
     for (const [id, { state, notBefore }] of this.#peers) {
       const isNext = state.kind === 'idle' && this.#wanted.has(id) && notBefore <= now;
       if (isNext || state.kind === 'called' || state.kind === 'connecting') count += 1;
