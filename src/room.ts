@@ -345,8 +345,9 @@ export class Room {
     const inner = this.#inner;
     if (inner !== undefined) {
       inner.unwatch();
-      await inner.introductions.bye();
+      // Those who are linked hear it over their links, when they have got what was written before.
       await inner.mesh.close();
+      await inner.introductions.bye();
       inner.introductions.close();
     }
     for (const membership of this.#memberships) membership.leave();
@@ -367,7 +368,7 @@ export class Room {
   #changed(): void {
     this.#seen = undefined;
     const mesh = this.#inner?.mesh;
-    this.presence.keepOnly((id) => mesh?.peers.has(id) === true);
+    this.presence.keepOnly((id) => mesh?.peers.get(id)?.hasLeft === false);
     if (this.#telling) return;
     this.#telling = true;
     queueMicrotask(() => {
@@ -387,7 +388,8 @@ export class Room {
   #peersNow(): readonly RoomPeer[] {
     const mesh = this.#inner?.mesh;
     if (mesh === undefined || this.#left) return [];
-    const peers = [...mesh.peers].map(([id, peer]) => roomPeer(peer, mesh.isWanted(id)));
+    const there = [...mesh.peers].filter(([, { hasLeft }]) => !hasLeft);
+    const peers = there.map(([id, peer]) => roomPeer(peer, mesh.isWanted(id)));
     return peers.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
@@ -439,8 +441,8 @@ export class Room {
 
   /** False when one of the sessions ended meanwhile. */
   async #sessionsSynced(signal: AbortSignal | undefined): Promise<boolean> {
-    const sessions = [...(this.#inner?.mesh.peers.values() ?? [])].flatMap(({ state }) =>
-      state.kind === 'linked' ? [state.link.session] : [],
+    const sessions = [...(this.#inner?.mesh.peers.values() ?? [])].flatMap(({ state, hasLeft }) =>
+      state.kind === 'linked' && !hasLeft ? [state.link.session] : [],
     );
     const options = signal === undefined ? {} : { signal };
     const results = await Promise.allSettled(

@@ -12,6 +12,7 @@
 import { base64url } from 'multiformats/bases/base64';
 import { ConnectionError, ProtocolError, RoomError } from '../errors.ts';
 import type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+import { WrappedChannel } from '../protocol/wrapped-channel.ts';
 import { frameBytes, Inbox } from '../transports/inbox.ts';
 import type { RoomKeys } from './keys.ts';
 
@@ -243,8 +244,7 @@ function refusedBy(refused: unknown, message: unknown): RoomError | ProtocolErro
  * A channel whose first frames are the other side's part of the handshake; the rest is handed on, to
  * whoever starts it after that.
  */
-class Hall implements Channel {
-  readonly #channel: Channel;
+class Hall extends WrappedChannel {
   readonly #inbox = new Inbox((error) => this.destroy(error));
   readonly #timer: ReturnType<typeof setTimeout>;
   /** How many frames are still of the handshake. */
@@ -259,7 +259,7 @@ class Hall implements Channel {
   #isLeft = false;
 
   constructor(channel: Channel, expected: number, timeoutMs: number) {
-    this.#channel = channel;
+    super(channel);
     this.#expected = expected;
     this.#runsAhead = expected > 1;
     this.#failed = new Promise((_resolve, reject) => (this.#rejectFailed = reject));
@@ -292,7 +292,7 @@ class Hall implements Channel {
 
   say(fields: Fields): void {
     if (this.#over !== undefined) throw this.#over;
-    this.#channel.send(JSON.stringify(fields));
+    this.inner.send(JSON.stringify(fields));
   }
 
   /** The handshake is over: what comes now is for the session. */
@@ -306,12 +306,12 @@ class Hall implements Channel {
     clearTimeout(this.#timer);
     const message = error instanceof RoomError ? error.message : 'the handshake failed';
     try {
-      this.#channel.send(JSON.stringify({ refused: refusalOf(error), message }));
+      this.inner.send(JSON.stringify({ refused: refusalOf(error), message }));
     } catch {
       // It is closed: nobody is there to be told.
     }
-    const giveUp = setTimeout(() => this.#channel.destroy(), REFUSAL_TIMEOUT_MS);
-    void this.#channel.close().finally(() => clearTimeout(giveUp));
+    const giveUp = setTimeout(() => this.inner.destroy(), REFUSAL_TIMEOUT_MS);
+    void this.inner.close().finally(() => clearTimeout(giveUp));
   }
 
   #onFrame(frame: Frame): void {
@@ -335,35 +335,15 @@ class Hall implements Channel {
     this.#rejectFailed(error);
   }
 
-  // --- the channel, as it is ---
+  // --- the channel ---
 
-  get maxFrameBytes(): number {
-    return this.#channel.maxFrameBytes;
-  }
-
-  get congested(): boolean {
-    return this.#channel.congested;
-  }
-
-  start(handlers: ChannelHandlers): void {
+  override start(handlers: ChannelHandlers): void {
     this.#inbox.start(handlers);
   }
 
-  send(frame: Frame): void {
-    this.#channel.send(frame);
-  }
-
-  drained(): Promise<void> {
-    return this.#channel.drained();
-  }
-
-  close(): Promise<void> {
-    return this.#channel.close();
-  }
-
-  destroy(error?: Error): void {
+  override destroy(error?: Error): void {
     clearTimeout(this.#timer);
-    this.#channel.destroy(error);
+    super.destroy(error);
   }
 }
 

@@ -1,6 +1,7 @@
-import type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+import type { Channel, ChannelHandlers } from '../protocol/channel.ts';
 import type { Replica } from '../protocol/replica.ts';
 import { Session, type SessionOptions, type SessionState } from '../protocol/session.ts';
+import { WrappedChannel } from '../protocol/wrapped-channel.ts';
 import { ConnectionError } from '../errors.ts';
 import { type Link, MAX_PORT_MESSAGE_BYTES } from './link.ts';
 import { decodeMemberMessage, encodeMemberMessage, type MemberMessage } from './member-messages.ts';
@@ -116,46 +117,21 @@ export class MemberLink {
 }
 
 /** Tells of each frame that comes: a peer that sends bulk is alive, however late its beats are. */
-class WatchedChannel implements Channel {
-  readonly #channel: Channel;
+class WatchedChannel extends WrappedChannel {
   readonly #onFrame: () => void;
 
   constructor(channel: Channel, onFrame: () => void) {
-    this.#channel = channel;
+    super(channel);
     this.#onFrame = onFrame;
   }
 
-  get maxFrameBytes(): number {
-    return this.#channel.maxFrameBytes;
-  }
-
-  get congested(): boolean {
-    return this.#channel.congested;
-  }
-
-  start(handlers: ChannelHandlers): void {
-    this.#channel.start({
+  override start(handlers: ChannelHandlers): void {
+    super.start({
       frame: (frame) => {
         this.#onFrame();
         handlers.frame(frame);
       },
       closed: (error) => handlers.closed(error),
     });
-  }
-
-  send(frame: Frame): void {
-    this.#channel.send(frame);
-  }
-
-  drained(): Promise<void> {
-    return this.#channel.drained();
-  }
-
-  close(): Promise<void> {
-    return this.#channel.close();
-  }
-
-  destroy(error?: Error): void {
-    this.#channel.destroy(error);
   }
 }

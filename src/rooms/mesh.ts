@@ -113,7 +113,8 @@ export class Mesh {
   /** How many links are on their way, or about to be. */
   get pending(): number {
     const now = performance.now();
-    let count = 0;
+    // A decision that is due may begin one.
+    let count = this.#evaluating ? 1 : 0;
     for (const [id, { state, notBefore }] of this.#peers) {
       const isNext = state.kind === 'idle' && this.#wanted.has(id) && notBefore <= now;
       if (isNext || state.kind === 'called' || state.kind === 'connecting') count += 1;
@@ -145,8 +146,10 @@ export class Mesh {
 
   left(id: string): void {
     this.#early.delete(id);
-    this.#forget(id, 'the member has left');
     this.#neverMeetAgain(id);
+    const peer = this.#peers.get(id);
+    if (peer?.state.kind === 'linked') peer.hasLeft = true;
+    else this.#forget(id, 'the member has left');
     this.#change();
   }
 
@@ -238,7 +241,9 @@ export class Mesh {
   #evaluate(): void {
     const now = performance.now();
     this.#forgetGone(now);
-    const open = [...this.#peers].filter(([, { state }]) => state.kind !== 'refused');
+    const open = [...this.#peers].filter(
+      ([, { state, hasLeft }]) => state.kind !== 'refused' && !hasLeft,
+    );
     const stray = this.#unreached(now);
     const wanted = new Set(
       wantedLinks(this.#self, this.#usable(open, now), this.#options.maxPeers),
@@ -283,7 +288,9 @@ export class Mesh {
   #forgetGone(now: number): void {
     const reached = this.#map.reached();
     for (const [id, peer] of this.#peers) {
-      if (reached.has(id)) peer.reachedAt = now;
+      if (peer.hasLeft) {
+        if (peer.state.kind !== 'linked') this.#forget(id, 'the member has left');
+      } else if (reached.has(id)) peer.reachedAt = now;
       else if (now - peer.answeredAt > GONE_MS) this.#forget(id, 'the member is gone');
       else if (now - Math.max(peer.answeredAt, peer.knockedAt) > ASK_MS) {
         peer.knockedAt = now;

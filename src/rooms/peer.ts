@@ -33,6 +33,8 @@ export interface Peer {
   readonly state: PeerState;
   /** Why the last attempt or link ended, if it was by an error. */
   readonly error: Error | undefined;
+  /** It has said that it leaves: its link stands until it has delivered what it wrote. */
+  readonly hasLeft: boolean;
 }
 
 /** What a mesh knows of a peer. */
@@ -40,6 +42,7 @@ export interface PeerRecord {
   card: Card;
   state: PeerState;
   error: Error | undefined;
+  hasLeft: boolean;
   /** The number of the last attempt that there was. */
   attempt: number;
   /** When it answered last, */
@@ -71,6 +74,7 @@ export function newPeer(card: Card): PeerRecord {
     card,
     state: { kind: 'idle' },
     error: undefined,
+    hasLeft: false,
     attempt: 0,
     answeredAt: performance.now(),
     reachedAt: performance.now(),

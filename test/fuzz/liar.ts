@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid';
 import { type Block, blockOf } from '../../src/blocks.ts';
 import { ConnectionError, ProtocolError } from '../../src/errors.ts';
 import type { Channel, ChannelHandlers, Frame } from '../../src/protocol/channel.ts';
+import { WrappedChannel } from '../../src/protocol/wrapped-channel.ts';
 import { packCids } from '../../src/protocol/diff/list.ts';
 import {
   ABORT_REASONS,
@@ -165,8 +166,7 @@ export function lie(random: Random, blocks: readonly Block[]): Block {
 }
 
 /** Says what its session says, and now and then something else. */
-export class LyingChannel implements Channel {
-  readonly #channel: Channel;
+export class LyingChannel extends WrappedChannel {
   readonly #random: Random;
   /** What it says can be said again later. */
   readonly #said: Uint8Array[] = [];
@@ -177,21 +177,13 @@ export class LyingChannel implements Channel {
   framesSaid = 0;
 
   constructor(channel: Channel, random: Random) {
-    this.#channel = channel;
+    super(channel);
     this.#random = random;
     this.#messagesToLie = random.below(15);
   }
 
-  get maxFrameBytes(): number {
-    return this.#channel.maxFrameBytes;
-  }
-
-  get congested(): boolean {
-    return this.#channel.congested;
-  }
-
-  start(handlers: ChannelHandlers): void {
-    this.#channel.start({
+  override start(handlers: ChannelHandlers): void {
+    super.start({
       frame: (frame) => {
         if (typeof frame !== 'string') this.#heard.push(frame.slice());
         handlers.frame(frame);
@@ -200,7 +192,7 @@ export class LyingChannel implements Channel {
     });
   }
 
-  send(frame: Frame): void {
+  override send(frame: Frame): void {
     if (typeof frame !== 'string') this.#said.push(frame.slice());
     if (this.#messagesToLie-- > 0) return this.#say(frame);
     // Who lies all the time is found out at once.
@@ -208,21 +200,9 @@ export class LyingChannel implements Channel {
     for (const other of this.#liesFor(frame as Uint8Array)) this.#say(other);
   }
 
-  drained(): Promise<void> {
-    return this.#channel.drained();
-  }
-
-  close(): Promise<void> {
-    return this.#channel.close();
-  }
-
-  destroy(error?: Error): void {
-    this.#channel.destroy(error);
-  }
-
   #say(frame: Frame): void {
     try {
-      this.#channel.send(frame);
+      super.send(frame);
       this.bytesSaid += frame.length;
       this.framesSaid++;
     } catch (error) {

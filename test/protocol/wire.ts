@@ -2,7 +2,7 @@ import { encode } from '@ipld/dag-cbor';
 import type { CID } from 'multiformats/cid';
 import { type Block, blockOf } from '../../src/blocks.ts';
 import { carFrames, carHeader } from '../../src/car/writer.ts';
-import type { Channel, ChannelHandlers, Frame } from '../../src/protocol/channel.ts';
+import type { Channel, Frame } from '../../src/protocol/channel.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -11,12 +11,12 @@ import {
 } from '../../src/protocol/messages.ts';
 import type { Replica } from '../../src/protocol/replica.ts';
 import { Session, type SessionOptions } from '../../src/protocol/session.ts';
+import { WrappedChannel } from '../../src/protocol/wrapped-channel.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 
 /** A channel that counts what goes out, and tells before each frame, so that a test can cut there. */
-export class Tap implements Channel {
-  readonly #channel: Channel;
+export class Tap extends WrappedChannel {
   readonly #onFrame: (frame: Frame) => void;
   frames = 0;
   bytes = 0;
@@ -24,42 +24,18 @@ export class Tap implements Channel {
   rudeFrames = 0;
 
   constructor(channel: Channel, onFrame: (frame: Frame) => void = () => {}) {
-    this.#channel = channel;
+    super(channel);
     this.#onFrame = onFrame;
   }
 
-  get maxFrameBytes(): number {
-    return this.#channel.maxFrameBytes;
-  }
-
-  get congested(): boolean {
-    return this.#channel.congested;
-  }
-
-  start(handlers: ChannelHandlers): void {
-    this.#channel.start(handlers);
-  }
-
-  send(frame: Frame): void {
+  override send(frame: Frame): void {
     this.#onFrame(frame);
     if (this.congested && frame instanceof Uint8Array && decodeMessage(frame).kind === 'car') {
       this.rudeFrames++;
     }
-    this.#channel.send(frame);
+    super.send(frame);
     this.frames++;
     this.bytes += frame.length;
-  }
-
-  drained(): Promise<void> {
-    return this.#channel.drained();
-  }
-
-  close(): Promise<void> {
-    return this.#channel.close();
-  }
-
-  destroy(error?: Error): void {
-    this.#channel.destroy(error);
   }
 }
 

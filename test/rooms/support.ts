@@ -34,9 +34,12 @@ export class Party {
     return this.#members;
   }
 
+  /** Resolves when each server has answered, or is known to be down. */
   async join(name: string, options: Partial<RoomOptions> = {}): Promise<Member> {
     const ledger = await openLedger(name, { storage: 'memory' });
-    return this.enter(ledger, options);
+    const member = this.enter(ledger, options);
+    await answered(member.room);
+    return member;
   }
 
   /** Another stay with a ledger that is open, by real servers and real WebRTC. */
@@ -96,6 +99,12 @@ export class Party {
     await Promise.all(this.#members.map(({ room }) => room.leave()));
     for (const ledger of this.#ledgers) await ledger.close();
   }
+}
+
+async function answered(room: Room): Promise<void> {
+  const isAsking = (): boolean =>
+    room.status.signaling.some(({ status }) => status.state === 'connecting');
+  while (isAsking()) await new Promise<void>((resolve) => room.subscribe(() => resolve()));
 }
 
 export async function withParty(

@@ -64,7 +64,9 @@ export class MemorySignaling {
     queueMicrotask(() => {
       const members = this.#rooms.get(room) ?? new Map<string, SignalingEvents>();
       this.#rooms.set(room, members);
-      if (!this.#down) {
+      if (this.#down) {
+        events.status({ state: 'waiting', retryMs: 0, error: new Error('down') });
+      } else {
         events.status({ state: 'joined' });
         events.joined(others(members, address), undefined);
         for (const each of members.values()) each.entered(address);
