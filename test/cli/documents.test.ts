@@ -145,7 +145,8 @@ test('wrong usage is exit code 2 with one line, or JSON, that says what is wrong
     ['list', '--nonsense'],
     ['query', 'x', '--range', '1'],
     ['query', 'x', '--key', '1', '--prefix', 'a'],
-    ['put', '{"_id":"x"}', '--ledger', '../x'],
+    ['put', '{"_id":"x"}', '--ledger', '..'],
+    ['put', '{"_id":"x"}', '--ledger', '../no name'],
     ['offer', '--ice-server', 'http://example.org'],
   ];
   for (const args of wrong) {
@@ -194,4 +195,10 @@ test('a reader that has seen enough ends the command without a word', async () =
   const code = await new Promise((resolve) => child.once('close', resolve));
   expect({ code, stderr: Buffer.concat(complaints).toString() }).toEqual({ code: 0, stderr: '' });
   expect(await cli.values('list', '-l', 'long', '--ids', '--limit', '1')).toEqual(['0']);
+});
+
+test('a ledger is named, or given as a path', async () => {
+  await cli.run('put', '{"_id":"x"}', '--ledger', './data/garden');
+  const named = ['--folder', 'data', '--ledger', 'garden'];
+  expect(await cli.values('list', '--ids', ...named)).toEqual(['x']);
 });
