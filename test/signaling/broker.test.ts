@@ -13,11 +13,13 @@ interface Node {
   readonly broker: MemoryBroker;
 }
 
-async function startNodes(heartbeatSeconds = 25): Promise<[Node, Node]> {
+async function startNodes(
+  beats: { heartbeatSeconds?: number; brokerBeatSeconds?: number } = {},
+): Promise<[Node, Node]> {
   const bus = new MemoryBus();
   const start = async (): Promise<Node> => {
     const broker = bus.connect();
-    return { ...(await servers.start({ broker, heartbeatSeconds })), broker };
+    return { ...(await servers.start({ broker, ...beats })), broker };
   };
   return [await start(), await start()];
 }
@@ -69,12 +71,12 @@ test('who comes again on another server takes the place of the former self there
 });
 
 test('a server that vanished takes its members with it; when the broker is back, so are they', async () => {
-  const [east, west] = await startNodes(0.1);
+  const [east, west] = await startNodes({ brokerBeatSeconds: 0.1 });
   const [a, b] = [await TestClient.connect(east.url), await TestClient.connect(west.url)];
   await a.join('r');
   const { member: bob } = await b.join('r');
   expect(await a.next('entered')).toMatchObject({ member: bob });
-  west.broker.isUp = false;
+  west.broker.goAway();
   expect(
     (await (await fetch(`${west.url.replace('ws', 'http')}health`)).json()) as object,
   ).toMatchObject({
@@ -83,12 +85,12 @@ test('a server that vanished takes its members with it; when the broker is back,
   const metrics = await (await fetch(`${west.url.replace('ws', 'http')}metrics`)).text();
   expect(metrics).toContain('emberlink_signal_broker_up{broker="memory"} 0');
   expect(await a.next('left')).toMatchObject({ member: bob });
-  west.broker.isUp = true;
+  await west.broker.comeBack();
   expect(await a.next('entered')).toMatchObject({ member: bob });
 });
 
 test('a departure that the broker lost is made good at the next heartbeat', async () => {
-  const [east, west] = await startNodes(0.1);
+  const [east, west] = await startNodes({ heartbeatSeconds: 0.1 });
   const a = await TestClient.connect(east.url);
   const [b, c] = [await TestClient.connect(west.url), await TestClient.connect(west.url)];
   await a.join('r');
@@ -97,9 +99,9 @@ test('a departure that the broker lost is made good at the next heartbeat', asyn
   await b.next('entered');
   await c.join('r');
   await a.next('entered');
-  west.broker.isUp = false;
+  west.broker.goAway();
   await b.end();
   expect(await c.next('left')).toMatchObject({ member: bob });
-  west.broker.isUp = true;
+  await west.broker.comeBack();
   expect(await a.next('left')).toMatchObject({ member: bob });
 });
