@@ -60,6 +60,6 @@ function isTime(value: unknown, { nowMs }: WordLimits): value is number {
   return (
     Number.isSafeInteger(value) &&
     (value as number) >= 0 &&
-    (value as number) <= nowMs + MAX_AHEAD_MS
+    (value as number) <= (nowMs + MAX_AHEAD_MS) * 1000
   );
 }

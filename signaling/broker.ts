@@ -44,7 +44,7 @@ export interface BrokerListener {
   up(): Promise<void>;
 }
 
-/** By member, when it joined: by a clock that servers share, in ms. The later of two joins holds. */
+/** By member, when it joined: by a clock that servers share, in µs since 1970. The later of two joins holds. */
 export type MemberAt = readonly [member: string, at: number];
 
 /** What servers tell each other about a room; `server` is the one that says it. */

@@ -4,16 +4,21 @@
  * another comes later there, even where that server's own clock is behind.
  */
 export class SharedClock {
-  #aheadMs = 0;
+  #ahead = 0;
   #last = 0;
 
+  /** In µs since 1970: in one ms, a client can join on two servers one after the other. */
   next(): number {
-    this.#last = Math.max(this.#last + 1, Date.now() + this.#aheadMs);
+    this.#last = Math.max(this.#last + 1, ownTime() + this.#ahead);
     return this.#last;
   }
 
   /** Another server's time, just now or earlier. */
   hear(at: number): void {
-    this.#aheadMs = Math.max(this.#aheadMs, at - Date.now());
+    this.#ahead = Math.max(this.#ahead, at - ownTime());
   }
+}
+
+function ownTime(): number {
+  return Math.floor((performance.timeOrigin + performance.now()) * 1000);
 }
