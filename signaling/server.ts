@@ -244,7 +244,8 @@ class WebSocketSignalingServer implements SignalingServer {
         return refuseUpgrade(socket, UPGRADE_STATUS[refusal], REASONS[refusal]);
       }
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const connection = new Connection(webSocket, use, maskedAddress(address), this.#shared!);
+        const place = maskedAddress(address);
+        const connection = new Connection(webSocket, socket, use, place, this.#shared!);
         this.#connections.add(connection);
         this.#counts.connections++;
         use.connections++;

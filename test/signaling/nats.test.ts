@@ -222,8 +222,9 @@ describe.skipIf(natsIsMissing !== false)('with a real nats-server', () => {
     try {
       const start = async (): Promise<{ url: string; kill(): void }> => {
         const child = cli.start(
-          ...'signal --host 127.0.0.1 --port 0 --broker-beat-seconds 0.2'.split(' '),
-          ...['--broker-urls', nats.url],
+          ...`signal --host 127.0.0.1 --port 0 --broker-urls ${nats.url}`.split(' '),
+          '--broker-beat-seconds',
+          '0.2',
         );
         child.stderr.resume();
         const nextLine = linesOf(child);
