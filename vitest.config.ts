@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: {
-    alias: { emberlink: fileURLToPath(new URL('./src/index.ts', import.meta.url)) },
+    alias: {
+      'emberlink/server': fileURLToPath(new URL('./src/server.ts', import.meta.url)),
+      emberlink: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
+    },
   },
   test: {
     include: ['test/**/*.test.ts'],

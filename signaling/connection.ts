@@ -24,6 +24,8 @@ export interface Shared {
   readonly counts: Counts;
   readonly authorize: Authorize;
   readonly log: Logger;
+  /** Whether the server is about to stop. */
+  readonly isDraining: () => boolean;
 }
 
 type Join = Extract<ClientMessage, { type: 'join' }>;
@@ -185,8 +187,9 @@ export class Connection implements Client {
   }
 
   #join(message: Join): void {
-    const { settings, authorize } = this.#shared;
+    const { settings, authorize, isDraining } = this.#shared;
     const { room, token } = message;
+    if (isDraining()) return this.#refuse('unavailable', 'the server is about to stop', room);
     if (!this.seats.has(room) && this.seats.size >= settings.maxRoomsPerSocket) {
       this.#refuse('too-many-rooms', `at most ${settings.maxRoomsPerSocket} at a time`, room);
       return;

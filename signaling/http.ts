@@ -10,6 +10,8 @@ export interface Pages {
   /** Undefined where there is no /metrics. */
   readonly metrics: Registry | undefined;
   readonly metricsToken: string | undefined;
+  /** Whether this client asks for more than the rate of its address allows. */
+  isTooMuch(request: IncomingMessage): boolean;
   /** What /health tells. */
   health(): Health;
 }
@@ -37,6 +39,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  if (pages.isTooMuch(request)) return say(response, 429);
   if (request.method !== 'GET' && request.method !== 'HEAD') return say(response, 405);
   const path = pathOf(request);
   if (path === '/health') {

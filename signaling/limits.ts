@@ -32,6 +32,8 @@ export class Allowance {
 /** All connections of one address. */
 export interface AddressUse {
   connections: number;
+  /** TCP connections, be they those or not; 0 where proxies make them. */
+  sockets: number;
   readonly allowance: Allowance;
 }
 
@@ -60,7 +62,7 @@ export class AddressBook {
         this.#settings,
         nowMs,
       );
-      use = { connections: 0, allowance };
+      use = { connections: 0, sockets: 0, allowance };
       this.#uses.set(address, use);
     }
     return use;
@@ -68,8 +70,9 @@ export class AddressBook {
 
   /** Forgets addresses of which nothing is open, and to which nothing can be held any more. */
   sweep(nowMs: number): void {
-    for (const [address, { connections, allowance }] of this.#uses) {
-      if (connections === 0 && allowance.isWhole(nowMs)) this.#uses.delete(address);
+    for (const [address, { connections, sockets, allowance }] of this.#uses) {
+      const isUnused = connections === 0 && sockets === 0;
+      if (isUnused && allowance.isWhole(nowMs)) this.#uses.delete(address);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, isIPv6 } from 'node:net';
+import { type AddressInfo, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import { type Logger, pino } from 'pino';
@@ -87,6 +87,7 @@ const HTTP_LIMITS = {
 };
 /** TCP connections beside those of clients: /health, /metrics, and clients that are being refused. */
 const SPARE_CONNECTIONS = 256;
+const SPARE_SOCKETS_PER_ADDRESS = 16;
 /** Of a message in fragments, or in tiny packets. */
 const MAX_FRAGMENTS = 128;
 const MAX_BUFFERED_CHUNKS = 16_384;
@@ -99,6 +100,8 @@ class WebSocketSignalingServer implements SignalingServer {
   readonly #rooms: Rooms;
   readonly #addresses: AddressBook;
   readonly #connections = new Set<Connection>();
+  /** All that is connected, whatever for. */
+  readonly #tcpSockets = new Set<Socket>();
   readonly #sockets: WebSocketServer;
   readonly #metrics: Registry;
   readonly #servers: Server[] = [];
@@ -181,6 +184,7 @@ class WebSocketSignalingServer implements SignalingServer {
       counts: this.#counts,
       authorize: await createAuthorize(this.#settings),
       log: this.#log,
+      isDraining: () => this.#state === 'draining',
     };
     const tls = await this.#readTls();
     const isApart = metricsPort !== undefined;
@@ -189,6 +193,10 @@ class WebSocketSignalingServer implements SignalingServer {
       metrics: isApart ? undefined : metrics,
       metricsToken,
       health,
+      isTooMuch: (request: IncomingMessage) => {
+        const { allowance } = this.#useOf(this.#addressOf(request));
+        return !allowance.take(0, performance.now());
+      },
     };
     const answer = answerWith(pages);
     const main =
@@ -196,6 +204,9 @@ class WebSocketSignalingServer implements SignalingServer {
         ? createServer(HTTP_LIMITS, answer)
         : createTlsServer({ ...HTTP_LIMITS, ...tls, handshakeTimeout: REQUEST_TIMEOUT_MS }, answer);
     main.maxConnections = this.#settings.maxConnections + SPARE_CONNECTIONS;
+    if (this.#settings.trustedProxies === 0) {
+      main.on('connection', (socket: Socket) => this.#countSocket(socket));
+    }
     main.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
@@ -203,7 +214,13 @@ class WebSocketSignalingServer implements SignalingServer {
     try {
       await this.#broker?.open(this.#rooms);
       if (isApart) {
-        const pagesApart = { webSocketPath: undefined, metrics, metricsToken, health };
+        const pagesApart = {
+          webSocketPath: undefined,
+          metrics,
+          metricsToken,
+          health,
+          isTooMuch: () => false,
+        };
         const apart = createServer(HTTP_LIMITS, answerWith(pagesApart));
         await this.#bind(apart, metricsPort, metricsHost);
         metricsUrl = `${urlOf(apart, 'http', metricsHost)}/metrics`;
@@ -227,16 +244,21 @@ class WebSocketSignalingServer implements SignalingServer {
     return { url, metricsUrl };
   }
 
+  /** Keeps one address from taking all sockets, be it without ever saying a word. */
+  #countSocket(socket: Socket): void {
+    const use = this.#useOf(clientAddress(socket.remoteAddress, undefined, 0));
+    if (use.sockets >= this.#settings.maxConnectionsPerAddress + SPARE_SOCKETS_PER_ADDRESS) {
+      socket.destroy();
+      return;
+    }
+    use.sockets++;
+    socket.once('close', () => use.sockets--);
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     try {
-      const { headers, socket: caller } = request;
-      const forwarded = headers['x-forwarded-for'];
-      const address = clientAddress(
-        caller.remoteAddress,
-        Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
-        this.#settings.trustedProxies,
-      );
-      const use = this.#addresses.use(addressGroup(address), performance.now());
+      const address = this.#addressOf(request);
+      const use = this.#useOf(address);
       const refusal = this.#refusalOf(request) ?? this.#refusalOfMore(use);
       if (refusal !== undefined) {
         this.#counts.upgradesRefused[refusal]++;
@@ -262,6 +284,16 @@ class WebSocketSignalingServer implements SignalingServer {
       this.#log.error({ err: error }, 'failure in an upgrade');
       socket.destroy();
     }
+  }
+
+  #addressOf({ headers, socket }: IncomingMessage): string {
+    const forwarded = headers['x-forwarded-for'];
+    const header = Array.isArray(forwarded) ? forwarded.join(',') : forwarded;
+    return clientAddress(socket.remoteAddress, header, this.#settings.trustedProxies);
+  }
+
+  #useOf(address: string): AddressUse {
+    return this.#addresses.use(addressGroup(address), performance.now());
   }
 
   #refusalOf(request: IncomingMessage): UpgradeRefusal | undefined {
@@ -300,6 +332,10 @@ class WebSocketSignalingServer implements SignalingServer {
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(cannotBind(error, port)));
       server.listen({ port, host }, resolve);
+    });
+    server.on('connection', (socket: Socket) => {
+      this.#tcpSockets.add(socket);
+      socket.once('close', () => this.#tcpSockets.delete(socket));
     });
     server.removeAllListeners('error');
     server.on('error', (error) => this.#log.error({ err: error }, 'failure of the listener'));
@@ -346,7 +382,10 @@ class WebSocketSignalingServer implements SignalingServer {
     }
     clearInterval(this.#heartbeat);
     clearInterval(this.#brokerBeat);
-    await Promise.all(this.#servers.map((server) => ended(server)));
+    const ends = this.#servers.map((server) => ended(server));
+    // What is neither a client nor a request yet, such as half a TLS handshake, would hold it up.
+    for (const socket of this.#tcpSockets) socket.destroy();
+    await Promise.all(ends);
     await this.#broker?.close();
     this.#state = 'closed';
     this.#log.info('closed');

@@ -96,7 +96,7 @@ export const SETTINGS: { readonly [K in keyof SignalingSettings]: Setting<Signal
     messagesPerSecond: count('messages a second from one connection', 100, 1, 1_000_000),
     bytesPerSecond: count('bytes a second from one connection', 256 * 1024, 1024, 2 ** 30),
     messagesPerSecondPerAddress: count(
-      'messages a second from one address; a new connection counts as one',
+      'messages a second from one address; a new connection, or a plain request, counts as one',
       1000,
       1,
       10_000_000,

@@ -1,6 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { decode } from '@ipld/dag-cbor';
 import { expect, test } from 'vitest';
+import type { RoomWord, ServerWord } from '../signaling/broker.ts';
+import { parseRoomWord, parseServerWord } from '../signaling/broker-words.ts';
+import { UPGRADE_STATUS } from '../signaling/counts.ts';
+import {
+  type ClientMessage,
+  CLOSE_CODES,
+  parseClientMessage,
+  parseServerMessage,
+  type ServerMessage,
+  SIGNALING_PROTOCOL,
+} from '../signaling/messages.ts';
+import {
+  defaultOf,
+  flagOf,
+  SETTING_NAMES,
+  type SettingName,
+  SETTINGS,
+  variableOf,
+} from '../signaling/settings.ts';
 import { MAX_BLOCK_BYTES } from '../src/blocks.ts';
 import { MAX_HEADER_BYTES } from '../src/car/frame.ts';
 import { MAX_VARINT_BYTES } from '../src/car/varint.ts';
@@ -226,34 +245,135 @@ function framesIn(text: string): string[] {
   return frames;
 }
 
+// --- signaling ---
+
+const member = 'm'.repeat(22);
+
+type Word = RoomWord | ServerWord;
+
+const clientSamples: { [K in ClientMessage['type']]: Extract<ClientMessage, { type: K }> } = {
+  join: { type: 'join', room: 'r', proof: 'p'.repeat(43), token: 't' },
+  leave: { type: 'leave', room: 'r' },
+  send: { type: 'send', room: 'r', to: member, data: 'd' },
+  ping: { type: 'ping' },
+};
+
+const serverSamples: { [K in ServerMessage['type']]: Extract<ServerMessage, { type: K }> } = {
+  welcome: { type: 'welcome', maxMessageBytes: 1, roomsPerSocket: 1 },
+  joined: { type: 'joined', room: 'r', member, members: [], iceServers: [], iceTtlSeconds: 1 },
+  entered: { type: 'entered', room: 'r', member },
+  left: { type: 'left', room: 'r', member },
+  message: { type: 'message', room: 'r', from: member, data: 'd' },
+  error: { type: 'error', code: 'unavailable', message: 'm', room: 'r', to: member },
+  drain: { type: 'drain', retryMs: 1 },
+  pong: { type: 'pong' },
+};
+
+test('the tables of signaling messages list each with its fields, and which of them may be missing', () => {
+  const isClientMessage = (text: string): boolean => !('malformed' in parseClientMessage(text));
+  const isServerMessage = (text: string): boolean => parseServerMessage(text) !== undefined;
+  expect(namesAndFields('client message')).toEqual(fieldsOf(clientSamples, isClientMessage));
+  expect(namesAndFields('server message')).toEqual(fieldsOf(serverSamples, isServerMessage));
+  expect(protocol).toContain(`the subprotocol \`${SIGNALING_PROTOCOL}\``);
+});
+
+function namesAndFields(head: string): [string, string[]][] {
+  return tableWith(head).map(([name, fields]) => [
+    code(name)!,
+    fields === '' ? [] : fields!.split(', ').map((field) => code(field)!),
+  ]);
+}
+
+function fieldsOf(
+  messages: Record<string, { readonly type: string }>,
+  isRead: (text: string) => boolean,
+): [string, string[]][] {
+  return Object.entries(messages).map(([name, { type, ...fields }]) => {
+    expect(isRead(JSON.stringify({ type, ...fields })), name).toBe(true);
+    const shown = Object.keys(fields).map((field) =>
+      isRead(JSON.stringify({ type, ...fields, [field]: undefined })) ? `${field}?` : field,
+    );
+    return [name, shown];
+  });
+}
+
+const wordSamples: { [K in Word['type']]: Omit<Extract<Word, { type: K }>, 'server'> } = {
+  entered: { type: 'entered', member, at: 1 },
+  left: { type: 'left', member },
+  message: { type: 'message', from: member, to: member, data: 'd' },
+  who: { type: 'who' },
+  here: { type: 'here', members: [[member, 1]] },
+  alive: { type: 'alive', at: 1 },
+};
+
+test('the table of words between signaling servers lists each with its fields', () => {
+  const limits = { maxDataCharacters: 10, nowMs: Date.now() };
+  const isWord = (text: string): boolean => {
+    const word = JSON.stringify({ ...(JSON.parse(text) as object), server: 's'.repeat(22) });
+    return (parseRoomWord(word, limits) ?? parseServerWord(word, limits)) !== undefined;
+  };
+  expect(namesAndFields('broker word')).toEqual(fieldsOf(wordSamples, isWord));
+});
+
+test('the tables of signaling errors and refused upgrades are those of the code', () => {
+  const codes = tableWith('error code').map(([name, closeCode]) => [code(name), closeCode]);
+  expect(codes).toEqual(
+    Object.entries(CLOSE_CODES).map(([name, close]) => [name, `${close ?? ''}`]),
+  );
+  const statuses = tableWith('refusal').map(([name, status]) => [code(name), Number(status)]);
+  expect(statuses).toEqual(Object.entries(UPGRADE_STATUS));
+});
+
+test('the limits of the signaling server have the defaults of the code', () => {
+  for (const [name, value] of tableWith("server's limit")) {
+    const { fallback } = SETTINGS[code(name) as SettingName];
+    expect([name, value]).toEqual([name, fallback!.toLocaleString('en')]);
+  }
+});
+
+test('signaling/README.md lists every setting as the code has it', () => {
+  const shown = SETTING_NAMES.map((name) => {
+    const names = `| \`${flagOf(name)}\` | \`${variableOf(name)}\``;
+    return `${names} | ${defaultOf(name)} | ${SETTINGS[name].about} |`;
+  });
+  const lines = read('signaling/README.md').split('\n');
+  expect(lines.filter((line) => line.startsWith('| `--'))).toEqual(shown);
+});
+
 // --- README.md and the others ---
 
-const blocks = [...readme.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
+const guides = readme + read('signaling/README.md');
+const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
 
 test('README.md shows the quickstart and a replica of one’s own', () => {
   const shown = blocks.map(([, file]) => file);
   expect(shown).toContain('examples/quickstart.ts');
   expect(shown).toContain('examples/own-replica.ts');
-  expect(shown.length, 'each mark stands before a block').toBe(readme.split('<!-- ex').length - 1);
+  expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);
 });
 
-test.each(blocks.map(([, file, shown]) => [file!, shown!]))('README.md shows %s', (file, shown) => {
-  expect(shown).toBe(read(file));
-});
+test.each(blocks.map(([, file, shown]) => [file!, shown!]))(
+  'a README.md shows %s',
+  (file, shown) => {
+    expect(shown).toBe(read(file));
+  },
+);
 
-test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md'])(
+test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md'])(
   'the links in %s lead to files that exist',
   (file) => {
     const links = [...read(file).matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target!);
     const paths = links.filter((link) => !/^(https?:|#)/.test(link));
     expect(paths).not.toEqual([]);
-    for (const path of paths) expect(existsSync(urlOf(path.split('#')[0]!)), path).toBe(true);
+    for (const path of paths) {
+      expect(existsSync(new URL(path.split('#')[0]!, urlOf(file))), path).toBe(true);
+    }
   },
 );
 
-test('every script that README.md names is in package.json', () => {
+test('every script that README.md and signaling/README.md name is in package.json', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const named = [...readme.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];
+  const named = [...guides.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];
   expect(named).not.toEqual([]);
   for (const [, script, short] of named) expect(Object.keys(scripts)).toContain(script ?? short);
 });

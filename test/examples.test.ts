@@ -10,6 +10,7 @@ const TIMEOUT_MS = 240_000;
 const expectations: Record<string, (output: string) => void> = {
   quickstart: (output) => expect(output).toBe(promised('quickstart')),
   'own-replica': (output) => expect(output).toBe(promised('own-replica')),
+  'signaling-server': (output) => expect(output).toBe(promised('signaling-server')),
   ledger: (output) => {
     expect(output).toMatch(/^local write of note:1\n/);
     expect(output).toMatch(/\ntrue\n$/);

@@ -132,8 +132,8 @@ export async function upgradeStatus(
   protocol: string = SIGNALING_PROTOCOL,
 ): Promise<number> {
   const socket = new WebSocket(url, protocol, options);
-  socket.on('error', () => {});
-  const status = await new Promise<number>((resolve) => {
+  const status = await new Promise<number>((resolve, reject) => {
+    socket.on('error', reject);
     socket.once('open', () => resolve(101));
     socket.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
   });

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { newProof, TestClient, TestServers, upgradeStatus } from './client.ts';
@@ -159,6 +160,21 @@ test('connections of one address share a rate, which new ones do not refill', as
   expect(await upgradeStatus(url)).toBe(429);
 });
 
+test('plain requests are held to the rate of their address, elsewhere than on a port of their own', async () => {
+  const { url, metricsUrl } = await servers.start({
+    messagesPerSecondPerAddress: 1,
+    burstSeconds: 10,
+    metricsPort: 0,
+  });
+  const statuses: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    statuses.push((await fetch(`${url.replace('ws', 'http')}health`)).status);
+    expect((await fetch(metricsUrl!)).status).toBe(200);
+  }
+  expect(statuses.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 200));
+  expect(statuses).toContain(429);
+});
+
 test('upgrades are refused by HTTP status: path, subprotocol, origin, and how many there are', async () => {
   const { url, server } = await servers.start({
     path: '/signal',
@@ -198,6 +214,21 @@ test('a forwarded address counts only when a proxy is trusted', async () => {
   const { url } = await servers.start({ maxConnectionsPerAddress: 1 });
   await TestClient.connect(url, { headers: { 'X-Forwarded-For': '192.0.2.1' } });
   expect(await upgradeStatus(url, { headers: { 'X-Forwarded-For': '192.0.2.2' } })).toBe(429);
+});
+
+test('one address cannot take all sockets by connecting and saying nothing', async () => {
+  const { url } = await servers.start({ maxConnectionsPerAddress: 4 });
+  const { port, hostname } = new URL(url);
+  const sockets = Array.from({ length: 40 }, () => connect(Number(port), hostname));
+  let ended = 0;
+  for (const socket of sockets) {
+    socket.on('error', () => {});
+    socket.once('close', () => ended++);
+    socket.resume();
+  }
+  await expect.poll(() => ended).toBe(40 - 4 - 16);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(() => upgradeStatus(url).catch(() => 0)).toBe(101);
 });
 
 test('no compression is agreed on', async () => {

@@ -40,6 +40,18 @@ function maskedFrame(text: string): Buffer {
   return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
 }
 
+/** The files of a certificate for 127.0.0.1 that nobody else has signed. */
+function selfSigned(): { readonly tlsCertFile: string; readonly tlsKeyFile: string } {
+  const [tlsCertFile, tlsKeyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const files = ['-keyout', tlsKeyFile, '-out', tlsCertFile];
+  execFileSync('openssl', ['req', '-x509', '-days', '1', ...key, ...subject, ...files], {
+    stdio: 'ignore',
+  });
+  return { tlsCertFile, tlsKeyFile };
+}
+
 test('TURN credentials are those that coturn works out from the shared secret', async () => {
   const turnUrls = ['turn:turn.example:3478', 'turns:turn.example:5349?transport=tcp'];
   const { url } = await servers.start({
@@ -70,13 +82,7 @@ test('a server without STUN and TURN tells of none', async () => {
 });
 
 test('over TLS, with a certificate of its own', async () => {
-  const [tlsCertFile, tlsKeyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const files = ['-keyout', tlsKeyFile, '-out', tlsCertFile];
-  execFileSync('openssl', ['req', '-x509', '-days', '1', ...key, ...subject, ...files], {
-    stdio: 'ignore',
-  });
+  const { tlsCertFile, tlsKeyFile } = selfSigned();
   const { url } = await servers.start({ tlsCertFile, tlsKeyFile });
   expect(url).toMatch(/^wss:/);
   const ca = readFileSync(tlsCertFile);
@@ -106,6 +112,8 @@ test('stopping tells clients when to come back, lets them go on meanwhile, and c
   expect([health.status, await health.json()]).toMatchObject([503, { status: 'draining' }]);
   b.say({ type: 'send', room: 'r', to: member, data: 'last' });
   expect(await a.next('message')).toMatchObject({ data: 'last' });
+  b.say({ type: 'join', room: 'late', proof: newProof().proof });
+  expect(await b.next('error')).toMatchObject({ code: 'unavailable', room: 'late' });
   expect(await a.closed).toBe(1012);
   expect(await b.closed).toBe(1012);
   await closed;
@@ -129,6 +137,23 @@ test('stopping does not wait for clients that do not answer', async () => {
   mute.resume();
   await gone;
 });
+
+test('stopping does not wait for those who connected and said nothing', async () => {
+  const { tlsCertFile, tlsKeyFile } = selfSigned();
+  const secure = await servers.start({ tlsCertFile, tlsKeyFile, metricsPort: 0 });
+  const plain = await servers.start();
+  const ends: Promise<unknown>[] = [];
+  for (const { url } of [secure, plain, { url: secure.metricsUrl! }]) {
+    const { port, hostname } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    ends.push(once(socket.resume(), 'close'));
+  }
+  await servers.close();
+  await Promise.all(ends);
+  // Less than the time that a TLS handshake may take.
+}, 8000);
 
 test('a slow reader is ended when too much is unsent, and others are served meanwhile', async () => {
   const { url, server } = await servers.start({
