@@ -14,6 +14,7 @@ export interface Client {
 
 /** One client's place in one room. */
 export interface Seat {
+  readonly room: Room;
   readonly client: Client;
   readonly member: string;
   /** When it was taken, by the clock that servers share. */
@@ -22,7 +23,7 @@ export interface Seat {
   untilMs: number | undefined;
 }
 
-interface Room {
+export interface Room {
   readonly id: string;
   /** By member, those that are connected here. */
   readonly seats: Map<string, Seat>;
@@ -102,11 +103,11 @@ export class Rooms implements BrokerListener {
     if (own !== undefined) this.leave(client, id);
     room = this.#rooms.get(id) ?? this.#open(id);
     const former = room.seats.get(member);
-    if (former !== undefined) this.#replace(room, former);
+    if (former !== undefined) this.#replace(former);
     // Later than what is known of the member, however far the clock of that server is ahead.
     this.#clock.hear(room.others.get(member)?.at ?? 0);
     room.others.delete(member);
-    const seat = { client, member, at: this.#clock.next(), untilMs };
+    const seat = { room, client, member, at: this.#clock.next(), untilMs };
     room.seats.set(member, seat);
     client.seats.set(id, seat);
     this.#members++;
@@ -118,9 +119,9 @@ export class Rooms implements BrokerListener {
   /** Whether the client was in the room. */
   leave(client: Client, id: string): boolean {
     const seat = client.seats.get(id);
-    const room = this.#rooms.get(id);
-    if (seat === undefined || room === undefined) return false;
-    this.#vacate(room, seat);
+    if (seat === undefined) return false;
+    const { room } = seat;
+    this.#vacate(seat);
     tellAll(room, { type: 'left', room: id, member: seat.member });
     this.#broker?.publish(id, { type: 'left', server: this.#server, member: seat.member });
     this.#closeIfEmpty(room);
@@ -138,9 +139,9 @@ export class Rooms implements BrokerListener {
     to: string,
     data: string,
   ): 'not-a-member' | 'no-such-member' | undefined {
-    const from = client.seats.get(id)?.member;
-    const room = this.#rooms.get(id);
-    if (from === undefined || room === undefined) return 'not-a-member';
+    const place = client.seats.get(id);
+    if (place === undefined) return 'not-a-member';
+    const { room, member: from } = place;
     const seat = room.seats.get(to);
     if (seat !== undefined) {
       seat.client.deliver(messageText(id, from, data));
@@ -156,7 +157,7 @@ export class Rooms implements BrokerListener {
   async sweep(nowMs: number): Promise<void> {
     await inTurns(this.#rooms.values(), (room) => {
       for (const seat of room.seats.values()) {
-        if (seat.untilMs !== undefined && seat.untilMs <= nowMs) this.#expire(room, seat);
+        if (seat.untilMs !== undefined && seat.untilMs <= nowMs) this.#expire(seat);
       }
       if (room.seats.size > 0) this.#sayHere(room);
     });
@@ -204,22 +205,21 @@ export class Rooms implements BrokerListener {
     this.#broker?.unsubscribe(room.id);
   }
 
-  #vacate(room: Room, seat: Seat): void {
-    room.seats.delete(seat.member);
-    seat.client.seats.delete(room.id);
+  #vacate({ room, client, member }: Seat): void {
+    room.seats.delete(member);
+    client.seats.delete(room.id);
     this.#members--;
   }
 
-  #replace(room: Room, seat: Seat): void {
-    this.#vacate(room, seat);
-    seat.client.deliver(
-      errorText('replaced', 'the same proof came on another connection', room.id),
-    );
+  #replace(seat: Seat): void {
+    this.#vacate(seat);
+    const why = 'the same proof came on another connection';
+    seat.client.deliver(errorText('replaced', why, seat.room.id));
   }
 
-  #expire(room: Room, seat: Seat): void {
-    this.leave(seat.client, room.id);
-    seat.client.deliver(errorText('unauthorized', 'the token has expired', room.id));
+  #expire({ client, room }: Seat): void {
+    this.leave(client, room.id);
+    client.deliver(errorText('unauthorized', 'the token has expired', room.id));
   }
 
   // --- other servers ---
@@ -280,7 +280,7 @@ export class Rooms implements BrokerListener {
     const known =
       seat === undefined ? room.others.get(member) : { server: this.#server, at: seat.at };
     if (known !== undefined && !isLater(place, known)) return;
-    if (seat !== undefined) this.#replace(room, seat);
+    if (seat !== undefined) this.#replace(seat);
     room.others.set(member, place);
     tellAll(room, { type: 'entered', room: room.id, member });
     this.#closeIfEmpty(room);
