@@ -283,6 +283,42 @@ describe.skipIf(natsIsMissing !== false)('with a real nats-server', () => {
     },
   );
 
+  test('what a broker that does not keep up cannot take is dropped, and the rest arrives', async () => {
+    const nats = await startBroker();
+    const relay = await TcpRelay.open(nats.port);
+    relays.push(relay);
+    const options = {
+      brokerBeatSeconds: 60,
+      messagesPerSecond: 10_000,
+      bytesPerSecond: 2 ** 30,
+      bytesPerSecondPerAddress: 2 ** 30,
+      maxUnsentBytes: 2 ** 26,
+    };
+    const east = await startNode(`nats://127.0.0.1:${relay.port}`, options);
+    const west = await startNode(nats.url, options);
+    await whenUp(east, west);
+    const [a, b] = [await TestClient.connect(east.url), await TestClient.connect(west.url)];
+    await a.join('r');
+    const { member: bob } = await b.join('r');
+    await a.next('entered');
+    await b.next('entered');
+    relay.stall();
+    const [count, data] = [200, 'x'.repeat(60_000)];
+    for (let i = 0; i < count; i++) a.say({ type: 'send', room: 'r', to: bob, data });
+    await a.settled();
+    const dropped = await metric(east, 'broker_dropped');
+    // 8 MiB of them were let through.
+    expect(dropped).toBeGreaterThan(40);
+    relay.mend();
+    for (let i = 0; i < count - dropped; i++) await b.next('message');
+    const sayAgain = (): number => {
+      a.say({ type: 'send', room: 'r', to: bob, data: 'after' });
+      return b.heard.length;
+    };
+    await expect.poll(sayAgain).toBeGreaterThan(0);
+    expect(await b.next('message')).toMatchObject({ data: 'after' });
+  });
+
   test('a server starts without its broker, and finds it when it comes', async () => {
     const nats = await NatsServer.away();
     brokers.push(nats);
