@@ -6,6 +6,7 @@ export class TcpRelay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #idleMs: number;
+  #port = 0;
   #state: 'passing' | 'stalled' | 'cut' = 'passing';
 
   /** @param idleMs closes lines on which nothing passes for so long; 0 for never */
@@ -13,6 +14,7 @@ export class TcpRelay {
     const relay = new TcpRelay(target, idleMs);
     relay.#server.listen(0, '127.0.0.1');
     await once(relay.#server, 'listening');
+    relay.#port = (relay.#server.address() as AddressInfo).port;
     return relay;
   }
 
@@ -27,8 +29,9 @@ export class TcpRelay {
     });
   }
 
+  /** The same after it was closed. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#port;
   }
 
   /** Nothing passes and nobody is told, as when packets are lost on the way. */

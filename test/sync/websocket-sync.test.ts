@@ -394,6 +394,7 @@ describe('a connection that is lost', () => {
     expect((await gone).status).toMatchObject({ state: 'closed', error: { code: 'peer-gone' } });
     const waiting = await statusWhere(sync, ({ state }) => state === 'waiting');
     expect(waiting).toMatchObject({ error: { code: 'peer-gone' } });
+    relay.mend();
     await sync.backlog();
   });
 });
