@@ -22,8 +22,13 @@ export interface IntroductionEvents {
 }
 
 type Address =
-  /** Knocked at `knocks` times, without an answer so far. */
-  | { readonly kind: 'unknown'; knocks: number; timer?: ReturnType<typeof setTimeout> }
+  /** Knocked at `knocks` times, without an answer so far; or since a member was there, and is lost. */
+  | {
+      readonly kind: 'unknown';
+      readonly isLost: boolean;
+      knocks: number;
+      timer?: ReturnType<typeof setTimeout>;
+    }
   | { readonly kind: 'member'; readonly id: string }
   | { readonly kind: 'stranger' };
 
@@ -35,6 +40,7 @@ interface WayState {
 /** Whoever is there already waits for the newcomer to knock, and then knocks itself. */
 const EXPECTED_KNOCK_MS = 2000;
 const FIRST_KNOCK_AGAIN_MS = 1000;
+/** After so many a member that was lost is knocked at at the last interval, any other one no more. */
 const MAX_KNOCKS = 6;
 /** A server may claim that there are any number of members. */
 const MAX_ADDRESSES = 256;
@@ -95,6 +101,22 @@ export class Introductions {
     addresses.delete(address);
     if (known.kind === 'unknown') clearTimeout(known.timer);
     if (known.kind === 'member') this.#routes.get(known.id)?.delete(way);
+  }
+
+  /**
+   * A member has not been heard of for long, and may be back as long as servers do not tell that it
+   * has left: they may have seen it all the time, and then tell nothing new.
+   */
+  lost(id: string): void {
+    for (const [way, address] of this.#routes.get(id) ?? []) {
+      const state = this.#ways.get(way);
+      const known = state?.addresses.get(address);
+      // It may be another one's by now.
+      if (state === undefined || known?.kind !== 'member' || known.id !== id) continue;
+      state.addresses.set(address, { kind: 'unknown', isLost: true, knocks: 0 });
+      this.#knockLater(way, state, address, FIRST_KNOCK_AGAIN_MS);
+    }
+    this.#routes.delete(id);
   }
 
   /** How many others are said to be there, by the server that says most. */
@@ -168,22 +190,31 @@ export class Introductions {
   #expect(way: Way, state: WayState, address: string, delayMs: number): void {
     const known = state.addresses.get(address);
     // One who has entered again may have another ledger, another secret, or a new id.
-    if (known !== undefined && known.kind !== 'stranger') return;
+    const isKnocking = known?.kind === 'unknown' && known.knocks < MAX_KNOCKS;
+    if (known?.kind === 'member' || isKnocking) return;
     if (known === undefined && state.addresses.size >= MAX_ADDRESSES) return;
-    const unknown: Address = { kind: 'unknown', knocks: 0 };
-    state.addresses.set(address, unknown);
-    unknown.timer = setTimeout(() => this.#knock(way, state, address), delayMs);
+    const isLost = known?.kind === 'unknown' && known.isLost;
+    if (known?.kind === 'unknown') clearTimeout(known.timer);
+    state.addresses.set(address, { kind: 'unknown', isLost, knocks: 0 });
+    this.#knockLater(way, state, address, delayMs);
+  }
+
+  #knockLater(way: Way, state: WayState, address: string, delayMs: number): void {
+    const known = state.addresses.get(address);
+    if (known?.kind !== 'unknown') return;
+    known.timer = setTimeout(() => this.#knock(way, state, address), delayMs);
   }
 
   #knock(way: Way, state: WayState, address: string): void {
     const known = state.addresses.get(address);
-    if (known?.kind !== 'unknown' || this.#closed || known.knocks >= MAX_KNOCKS) return;
+    if (known?.kind !== 'unknown' || this.#closed) return;
+    if (known.knocks >= MAX_KNOCKS && !known.isLost) return;
     this.#seal({ type: 'knock', card: this.#card, nonce: this.#newNonce() }, (data) => {
       state.send(address, data);
     });
-    const waitMs = FIRST_KNOCK_AGAIN_MS * 2 ** known.knocks;
+    const waitMs = FIRST_KNOCK_AGAIN_MS * 2 ** Math.min(known.knocks, MAX_KNOCKS - 1);
     known.knocks += 1;
-    known.timer = setTimeout(() => this.#knock(way, state, address), waitMs);
+    this.#knockLater(way, state, address, waitMs);
   }
 
   #hearStranger(way: Way, address: string): void {

@@ -291,8 +291,10 @@ export class Mesh {
       if (peer.hasLeft) {
         if (peer.state.kind !== 'linked') this.#forget(id, 'the member has left');
       } else if (reached.has(id)) peer.reachedAt = now;
-      else if (now - peer.answeredAt > GONE_MS) this.#forget(id, 'the member is gone');
-      else if (now - Math.max(peer.answeredAt, peer.knockedAt) > ASK_MS) {
+      else if (now - peer.answeredAt > GONE_MS) {
+        this.#forget(id, 'the member is gone');
+        this.#introductions.lost(id);
+      } else if (now - Math.max(peer.answeredAt, peer.knockedAt) > ASK_MS) {
         peer.knockedAt = now;
         this.#introductions.knockAt(id);
       }

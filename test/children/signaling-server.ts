@@ -1,14 +1,18 @@
-/** A signaling server in a process of its own, which logs all that it can; driven by messages. */
+/** A signaling server in a process of its own, driven by messages. */
 import { writeHeapSnapshot } from 'node:v8';
-import { createSignalingServer, type SignalingServer } from '../../signaling/server.ts';
+import {
+  createSignalingServer,
+  type SignalingServer,
+  type SignalingServerOptions,
+} from '../../signaling/server.ts';
 import { answerCalls } from './answer-calls.ts';
 
 let server: SignalingServer;
 
 const methods = {
   /** @returns the server's URL */
-  async listen(port = 0, host = '127.0.0.1'): Promise<string> {
-    server = createSignalingServer({ port, host, logLevel: 'debug', drainSeconds: 0 });
+  async listen(options: SignalingServerOptions = {}): Promise<string> {
+    server = createSignalingServer({ port: 0, host: '127.0.0.1', drainSeconds: 0, ...options });
     const { url } = await server.listen();
     return url;
   },

@@ -186,7 +186,7 @@ test('it comes back when the signaling server does', async () => {
   await server.kill();
   expect(await peer.next('waiting')).toMatchObject({ server: address });
   server = await SignalingProcess.start();
-  await server.call('listen', Number(new URL(address).port));
+  await server.call('listen', { port: Number(new URL(address).port) });
   await peer.next('joined');
   expect(await peer.stop()).toBe(0);
 });

@@ -19,7 +19,7 @@ const peers = new Map<string, PeerProcess>();
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'emberlink-rooms-'));
   server = await SignalingProcess.start();
-  url = await server.call('listen');
+  url = await server.call('listen', { logLevel: 'debug' });
 });
 
 afterEach(async () => {
@@ -85,7 +85,7 @@ test(
       (await Promise.all(four.map((peer) => peer.call('room')))).flatMap((room) => room.servers);
     await expect.poll(servers, { timeout: TIMEOUT_MS }).not.toContain('joined');
     server = await SignalingProcess.start();
-    await server.call('listen', Number(port));
+    await server.call('listen', { port: Number(port) });
     await expectTogether();
 
     await enter('erin');

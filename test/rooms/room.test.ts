@@ -85,6 +85,27 @@ test('a member that comes back replaces its former self, of which nobody has hea
     expect(again.room.peers.map(({ id }) => id)).toEqual([alice.room.id]);
   }));
 
+test(
+  'members that lost sight of each other while the server saw both meet again',
+  () =>
+    withParty(async (party) => {
+      const alice = await party.join('alice');
+      const bob = await party.join('bob');
+      await bob.room.synced();
+      party.vanish([bob]);
+      await bob.ledger.put({ _id: 'meanwhile' });
+      await expect.poll(() => [names(alice), names(bob)], { timeout: 20_000 }).toEqual([[], []]);
+      party.network.healAll();
+      party.server.tamper = (envelope) => [envelope];
+      await expect
+        .poll(() => [names(alice), names(bob)], { timeout: 20_000 })
+        .toEqual([['bob'], ['alice']]);
+      await bob.room.synced();
+      expect(await alice.ledger.get('meanwhile')).toBeDefined();
+    }),
+  60_000,
+);
+
 test('closing the ledger ends the stay', () =>
   withParty(async (party) => {
     const alice = await party.join('alice');

@@ -1,28 +1,31 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-export type Place = 'alice' | 'bob' | 'router';
-export type Side = Exclude<Place, 'router'>;
+export type Side = 'alice' | 'bob' | 'carol';
 
 /** Of our namespaces: `ember-<process>-<place>`. */
 const PREFIX = 'ember-';
 
 let made = 0;
 
+/** What the router is called by all sides, wherever they are. */
+export const ROUTER_ADDRESS = '10.77.0.1';
+
 /**
- * Three network namespaces, which only root may make: alice and bob, each with one wire to a router
- * that forwards between them and that can lose packets, or all of them.
+ * Network namespaces, which only root may make: the sides, each with one wire to a router that
+ * forwards between them and that can lose packets, or all of them.
  */
-export class Namespaces {
+export class Namespaces<S extends Side = Side> {
   readonly #id = `${PREFIX}${process.pid}-${made++}`;
-  readonly #wires = { alice: 0, bob: 0 };
+  readonly #sides: readonly S[];
+  readonly #wires = new Map<S, number>();
   readonly #children = new Set<ChildProcess>();
   #nextWire = 1;
 
   /** Why there can be none here, or undefined. */
   static get missing(): string | undefined {
     try {
-      const namespaces = new Namespaces();
+      const namespaces = new Namespaces(['alice']);
       namespaces.close();
       return undefined;
     } catch (error) {
@@ -30,10 +33,11 @@ export class Namespaces {
     }
   }
 
-  constructor() {
+  constructor(sides: readonly S[]) {
+    this.#sides = sides;
     removeLeftovers();
     try {
-      for (const place of ['router', 'alice', 'bob'] as const) {
+      for (const place of this.#places) {
         run('ip', 'netns', 'add', this.#name(place));
         this.run(place, 'ip', 'link', 'set', 'lo', 'up');
       }
@@ -41,8 +45,8 @@ export class Namespaces {
       const chain = 'type filter hook prerouting priority -300';
       this.run('router', 'nft', 'add table ip faults');
       this.run('router', 'nft', `add chain ip faults packets { ${chain} ; }`);
-      this.move('alice');
-      this.move('bob');
+      this.run('router', 'ip', 'address', 'add', `${ROUTER_ADDRESS}/32`, 'dev', 'lo');
+      for (const side of sides) this.move(side);
     } catch (error) {
       this.close();
       throw error;
@@ -50,17 +54,17 @@ export class Namespaces {
   }
 
   /** The router's address on the wire to this side. */
-  routerAddress(side: Side): string {
-    return `10.77.${this.#wires[side]}.1`;
+  routerAddress(side: S): string {
+    return `10.77.${this.#wires.get(side)}.1`;
   }
 
   /** Runs a command to its end. */
-  run(place: Place, command: string, ...args: string[]): void {
+  run(place: S | 'router', command: string, ...args: string[]): void {
     run('ip', 'netns', 'exec', this.#name(place), command, ...args);
   }
 
   /** Starts a program of Node that talks over IPC; it is killed when the namespaces close. */
-  start(place: Place, program: string): ChildProcess {
+  start(place: S | 'router', program: string): ChildProcess {
     const command = ['netns', 'exec', this.#name(place), process.execPath, program];
     const child = spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#children.add(child);
@@ -75,9 +79,9 @@ export class Namespaces {
   }
 
   /** Nothing comes from this side any more, nor can an answer: TCP neither. */
-  cut(side: Side): void {
+  cut(side: S): void {
     for (const direction of ['saddr', 'daddr']) {
-      const net = `10.77.${this.#wires[side]}.0/24`;
+      const net = `10.77.${this.#wires.get(side)}.0/24`;
       this.run('router', 'nft', `add rule ip faults packets ip ${direction} ${net} drop`);
     }
   }
@@ -88,11 +92,11 @@ export class Namespaces {
   }
 
   /** Gives this side another wire, with another address; the one it had is gone. */
-  move(side: Side): void {
-    const before = this.#wires[side];
+  move(side: S): void {
+    const before = this.#wires.get(side);
     const wire = this.#nextWire++;
-    this.#wires[side] = wire;
-    if (before > 0) this.run(side, 'ip', 'link', 'del', `wire${before}`);
+    this.#wires.set(side, wire);
+    if (before !== undefined) this.run(side, 'ip', 'link', 'del', `wire${before}`);
     const end = ['type', 'veth', 'peer', 'name', `wire${wire}`, 'netns', this.#name(side)];
     this.run('router', 'ip', 'link', 'add', `wire${wire}`, ...end);
     for (const [place, host] of [
@@ -109,10 +113,14 @@ export class Namespaces {
   /** Ends what still runs in them, and removes them. */
   close(): void {
     for (const child of this.#children) child.kill('SIGKILL');
-    for (const place of ['alice', 'bob', 'router'] as const) remove(this.#name(place));
+    for (const place of this.#places) remove(this.#name(place));
   }
 
-  #name(place: Place): string {
+  get #places(): readonly (S | 'router')[] {
+    return ['router', ...this.#sides];
+  }
+
+  #name(place: S | 'router'): string {
     return `${this.#id}-${place}`;
   }
 }

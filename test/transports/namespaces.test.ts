@@ -5,16 +5,17 @@ import type { DelayRelayMethods } from '../children/delay-relay.ts';
 import type { LinkMethods } from '../children/link.ts';
 import { buildChild } from '../support/built.ts';
 import { CallableProcess } from '../support/callable-process.ts';
-import { Namespaces, type Side } from '../support/namespaces.ts';
+import { Namespaces } from '../support/namespaces.ts';
 
 const missing = Namespaces.missing;
 if (missing !== undefined) console.warn(`skipped: no network namespaces here: ${missing}`);
 
+type Side = 'alice' | 'bob';
 type Sides = Record<Side, CallableProcess<LinkMethods>>;
 
 /** Two linked processes, each in a network of its own; this process passes on their signals. */
 class Encounter {
-  readonly network = new Namespaces();
+  readonly network = new Namespaces<Side>(['alice', 'bob']);
   readonly sides: Sides;
   readonly #relay: CallableProcess<DelayRelayMethods>;
   offers = 0;
