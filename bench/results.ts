@@ -25,7 +25,9 @@ export interface Results {
 /** Keeps the row, in place of an earlier one of that name, and renders the whole page anew. */
 export function keep(table: string, name: string, row: Row): void {
   const results = readResults();
-  results.versions = { ...results.versions, ...installedVersions() };
+  // Not all benches install the other libraries: what was known of them stays.
+  const unknown = Object.fromEntries(PACKAGES.map((name) => [name, 'not installed']));
+  results.versions = { ...unknown, ...results.versions, ...installedVersions() };
   (results.tables[table] ??= {})[name] = row;
   writeFileSync(`${BENCH_FOLDER}/results.json`, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(`${BENCH_FOLDER}/RESULTS.md`, render(results));
@@ -47,15 +49,16 @@ function readResults(): Results {
   }
 }
 
+const PACKAGES = [...Object.values(PEERS).flatMap((peer) => peer.package ?? []), 'y-webrtc'];
+
 function installedVersions(): Record<string, string> {
   const versions: Record<string, string> = {};
-  for (const name of [...Object.values(PEERS).map((peer) => peer.package), 'y-webrtc']) {
-    if (name === undefined) continue;
+  for (const name of PACKAGES) {
     try {
       const file = `${BENCH_FOLDER}/node_modules/${name}/package.json`;
       versions[name] = (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-    } catch {
-      versions[name] = 'not installed';
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOENT') throw error;
     }
   }
   return versions;

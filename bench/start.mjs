@@ -1,5 +1,5 @@
 /**
- * `node bench/start.mjs run|webrtc|diff|mesh …`: installs the other libraries when they are missing,
+ * `node bench/start.mjs run|webrtc|diff|mesh|signaling …`: installs the other libraries when they are missing,
  * bundles the bench with the library's source as it is, and runs it. Node reads no TypeScript before
  * version 22, and a test runner's transformed code is not what anybody runs in production.
  */
@@ -10,13 +10,19 @@ import { build } from 'esbuild';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const [command, ...args] = process.argv.slice(2);
-const commands = { run: 'run', webrtc: 'webrtc', diff: 'diff', mesh: 'mesh' };
+const commands = {
+  run: 'run',
+  webrtc: 'webrtc',
+  diff: 'diff',
+  mesh: 'mesh',
+  signaling: 'signaling',
+};
 if (!Object.hasOwn(commands, command ?? '')) {
-  console.error('usage: node bench/start.mjs run|webrtc|diff …');
+  console.error('usage: node bench/start.mjs run|webrtc|diff|mesh|signaling …');
   process.exit(2);
 }
 
-if (!existsSync(`${folder}node_modules`)) {
+if (command !== 'signaling' && !existsSync(`${folder}node_modules`)) {
   console.error('bench: installing the libraries that are measured');
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
     cwd: folder,

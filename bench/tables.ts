@@ -247,4 +247,23 @@ export const TABLES: Readonly<Record<string, Table>> = {
     ],
     targets: [],
   },
+  signaling: {
+    title: 'the signaling server on one core, connections held and messages of 300 B relayed',
+    columns: [
+      { title: 'connections and joins', format: 'perSecond', value: 'opensPerSecond' },
+      { title: 'RSS a connection', format: 'bytes', value: 'rssPerConnection' },
+      { title: 'heap and buffers', format: 'bytes', value: 'heldPerConnection' },
+      { title: 'messages', format: 'perSecond', value: 'perSecond' },
+      { title: 'per second of CPU', format: 'perSecond', value: 'perCpuSecond' },
+      { title: 'over the bare relay', format: 'factor', value: 'overBare' },
+      { title: 'p50 at 2,000/s', format: 'ms', value: 'p50At2000' },
+      { title: 'p99', format: 'ms', value: 'p99At2000' },
+      { title: 'p50 at 10,000/s', format: 'ms', value: 'p50At10000' },
+      { title: 'p99', format: 'ms', value: 'p99At10000' },
+    ],
+    targets: [
+      { title: 'messages', metric: 'overBare', limit: 0.7, better: 'more' },
+      { title: 'memory', metric: 'moreRss', limit: 10 * 1024, better: 'less' },
+    ],
+  },
 };

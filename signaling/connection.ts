@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import type { Authorize, Verdict } from './auth.ts';
@@ -13,6 +14,7 @@ import {
 } from './messages.ts';
 import { type Client, errorText, type Rooms, type Seat, textOf } from './rooms.ts';
 import type { SignalingSettings } from './settings.ts';
+import { textFrame } from './text-frame.ts';
 import { iceOffer } from './turn.ts';
 
 /** What all connections of a server share. */
@@ -40,6 +42,8 @@ const PONG = textOf({ type: 'pong' });
 export class Connection implements Client {
   readonly seats: Map<string, Seat> = new Map();
   readonly #socket: WebSocket;
+  /** Below the socket: what is written here whole stands between its own frames. */
+  readonly #stream: Duplex;
   readonly #shared: Shared;
   readonly #use: AddressUse;
   /** Where the client is, roughly enough for logs. */
@@ -53,9 +57,10 @@ export class Connection implements Client {
   #isAlive = true;
   #inNoRoomSinceMs: number | undefined;
 
-  constructor(socket: WebSocket, use: AddressUse, place: string, shared: Shared) {
+  constructor(socket: WebSocket, stream: Duplex, use: AddressUse, place: string, shared: Shared) {
     const nowMs = performance.now();
     this.#socket = socket;
+    this.#stream = stream;
     this.#use = use;
     this.#place = place;
     this.#shared = shared;
@@ -84,14 +89,14 @@ export class Connection implements Client {
   deliver(text: string): void {
     const { settings, counts, log } = this.#shared;
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.#socket.bufferedAmount > settings.maxUnsentBytes) {
+    const unsentBytes = this.#stream.writableLength;
+    if (unsentBytes > settings.maxUnsentBytes) {
       counts.slowReaders++;
-      const { bufferedAmount: unsentBytes } = this.#socket;
       log.warn({ place: this.#place, unsentBytes }, 'slow reader ended');
       this.terminate();
       return;
     }
-    this.#socket.send(text);
+    this.#stream.write(textFrame(text));
   }
 
   /** Ends it in order. */

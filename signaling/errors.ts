@@ -6,6 +6,8 @@ export type SignalingServerErrorCode =
   | 'address-in-use'
   /** The address cannot be bound for another reason, which is the cause. */
   | 'cannot-listen'
+  /** An optional package that a setting needs is not installed. */
+  | 'missing-package'
   /** Listening twice, or after closing. */
   | 'wrong-state';
 
@@ -13,7 +15,7 @@ export type SignalingServerErrorCode =
 export class SignalingServerError extends Error {
   override readonly name = 'SignalingServerError';
   readonly code: SignalingServerErrorCode;
-  /** For `invalid-setting` and `unreadable-file`: which one. */
+  /** For `invalid-setting`, `unreadable-file` and `missing-package`: which one. */
   readonly setting: string | undefined;
 
   constructor(

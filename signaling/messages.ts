@@ -116,7 +116,8 @@ const MAX_TEXT_CHARACTERS = 1024;
 const MAX_ICE_SERVERS = 8;
 /** The most URLs of one entry of `iceServers`. */
 export const MAX_ICE_URLS = 8;
-const MAX_LISTED_MEMBERS = 4096;
+/** The most members that a list of them has. */
+export const MAX_LISTED_MEMBERS = 4096;
 
 /** The message in a text frame, or why it is none. */
 export function parseClientMessage(text: string): ClientMessage | { readonly malformed: string } {
@@ -141,8 +142,8 @@ export function parseClientMessage(text: string): ClientMessage | { readonly mal
     case 'send': {
       const { to, data } = fields;
       if (!matches(room, ROOM_PATTERN)) return { malformed: 'send: bad room' };
-      if (!matches(to, MEMBER_PATTERN)) return { malformed: 'send: bad to' };
-      if (!matches(data, DATA_PATTERN)) return { malformed: 'send: data must be base64url' };
+      if (!isAddress(to)) return { malformed: 'send: bad to' };
+      if (!isData(data)) return { malformed: 'send: data must be base64url' };
       return { type, room, to, data };
     }
     default:
@@ -167,21 +168,21 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
     }
     case 'joined': {
       const { members, iceServers, iceTtlSeconds } = fields;
-      if (!matches(room, ROOM_PATTERN) || !matches(member, MEMBER_PATTERN)) return undefined;
+      if (!matches(room, ROOM_PATTERN) || !isAddress(member)) return undefined;
       if (!Array.isArray(members) || members.length > MAX_LISTED_MEMBERS) return undefined;
-      if (!members.every((each): each is string => matches(each, MEMBER_PATTERN))) return undefined;
+      if (!members.every((each): each is string => isAddress(each))) return undefined;
       if (iceTtlSeconds !== undefined && !isCount(iceTtlSeconds)) return undefined;
       const ice = iceServers === undefined ? undefined : readIceServers(iceServers);
       return { type, room, member, members, iceServers: ice, iceTtlSeconds };
     }
     case 'entered':
     case 'left':
-      if (!matches(room, ROOM_PATTERN) || !matches(member, MEMBER_PATTERN)) return undefined;
+      if (!matches(room, ROOM_PATTERN) || !isAddress(member)) return undefined;
       return { type, room, member };
     case 'message': {
       const { from, data } = fields;
-      if (!matches(room, ROOM_PATTERN) || !matches(from, MEMBER_PATTERN)) return undefined;
-      return matches(data, DATA_PATTERN) ? { type, room, from, data } : undefined;
+      if (!matches(room, ROOM_PATTERN) || !isAddress(from)) return undefined;
+      return isData(data) ? { type, room, from, data } : undefined;
     }
     case 'error': {
       const { code, message, to } = fields;
@@ -192,7 +193,7 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
         code,
         message,
         room: matches(room, ROOM_PATTERN) ? room : undefined,
-        to: matches(to, MEMBER_PATTERN) ? to : undefined,
+        to: isAddress(to) ? to : undefined,
       };
     }
     default:
@@ -205,9 +206,20 @@ export function isIceUrl(value: unknown): value is string {
   return matches(value, ICE_URL_PATTERN);
 }
 
+/** Whether it may be a member's address. */
+export function isAddress(value: unknown): value is string {
+  return matches(value, MEMBER_PATTERN);
+}
+
+/** Whether it may be the data of a message, its length apart. */
+export function isData(value: unknown): value is string {
+  return matches(value, DATA_PATTERN);
+}
+
 // --- fields ---
 
-function readObject(text: string): Record<string, unknown> | undefined {
+/** The fields of a JSON object; undefined for anything else. */
+export function readObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;

@@ -84,6 +84,11 @@ export function createMetrics(
         this.set({ broker: broker.name }, broker.isUp ? 1 : 0);
       },
     });
+    const words = broker.counts;
+    counter('broker_published', 'Words published to other servers.', () => words.published);
+    counter('broker_received', 'Words of other servers.', () => words.received);
+    counter('broker_dropped', 'Words that the broker could not take.', () => words.dropped);
+    counter('broker_malformed', 'Words that were none, passed over.', () => words.malformed);
   }
   return registry;
 }

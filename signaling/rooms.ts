@@ -1,6 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import type { Broker, BrokerWord } from './broker.ts';
+import { randomBytes } from 'node:crypto';
+import type { Broker, BrokerListener, RoomWord, ServerWord } from './broker.ts';
+import { inTurns } from './in-turns.ts';
 import type { ServerMessage, SignalingErrorCode } from './messages.ts';
+import { SharedClock } from './shared-clock.ts';
 
 /** A connection, as far as rooms know it. */
 export interface Client {
@@ -12,36 +14,55 @@ export interface Client {
 
 /** One client's place in one room. */
 export interface Seat {
+  readonly room: Room;
   readonly client: Client;
   readonly member: string;
+  /** When it was taken, by the clock that servers share. */
+  readonly at: number;
   /** By `Date.now`; undefined for as long as it likes. */
   untilMs: number | undefined;
 }
 
-interface Room {
+export interface Room {
   readonly id: string;
   /** By member, those that are connected here. */
   readonly seats: Map<string, Seat>;
-  /** By member, the server that each of the others is connected to. */
-  readonly servers: Map<string, string>;
-  /** By server, in how many sweeps it has said nothing. */
-  readonly silences: Map<string, number>;
-  readonly unsubscribe: () => void;
+  /** By member, where each of the others is. */
+  readonly others: Map<string, Place>;
 }
 
-/** Sweeps in which a server must say something of a room that it has members in. */
-const MAX_SILENT_SWEEPS = 3;
+/** A member's place on a server. */
+interface Place {
+  readonly server: string;
+  readonly at: number;
+}
+
+/** Beats in which a server says nothing before its members are gone. */
+const MAX_SILENT_BEATS = 3;
+/** Servers that are known to have been there. */
+const MAX_GONE = 1000;
 
 /**
  * Who is in which room, and the way of every message to them. Members of this server hear each other
  * at once; a broker, where there is one, is told after that and never waited for.
+ *
+ * Between servers, each is the judge of who is connected to it, and of two that claim a member the one
+ * that it joined later has it. Everything that a server says can be lost, since it says all of it again:
+ * to whoever asks, when the broker is back, and at every sweep.
  */
-export class Rooms {
+export class Rooms implements BrokerListener {
   readonly #rooms = new Map<string, Room>();
   readonly #maxMembers: number;
   readonly #broker: Broker | undefined;
   /** This server's name among those of the broker. */
-  readonly #server: string = randomUUID();
+  readonly #server: string = randomBytes(16).toString('base64url');
+  readonly #clock = new SharedClock();
+  /** By server, when it was last heard, by `performance.now`. */
+  readonly #heardMs = new Map<string, number>();
+  /** Those that were given up, as far as they may come back. */
+  readonly #gone = new Set<string>();
+  #isGreetingDue = false;
+  #beatMs: number | undefined;
   #members = 0;
 
   constructor(maxMembers: number, broker: Broker | undefined) {
@@ -82,23 +103,25 @@ export class Rooms {
     if (own !== undefined) this.leave(client, id);
     room = this.#rooms.get(id) ?? this.#open(id);
     const former = room.seats.get(member);
-    if (former !== undefined) this.#replace(room, former);
-    room.servers.delete(member);
-    const seat = { client, member, untilMs };
+    if (former !== undefined) this.#replace(former);
+    // Later than what is known of the member, however far the clock of that server is ahead.
+    this.#clock.hear(room.others.get(member)?.at ?? 0);
+    room.others.delete(member);
+    const seat = { room, client, member, at: this.#clock.next(), untilMs };
     room.seats.set(member, seat);
     client.seats.set(id, seat);
     this.#members++;
     tellAll(room, { type: 'entered', room: id, member }, member);
-    this.#broker?.publish(id, { type: 'entered', server: this.#server, member });
+    this.#broker?.publish(id, { type: 'entered', server: this.#server, member, at: seat.at });
     return membersBeside(room, member);
   }
 
   /** Whether the client was in the room. */
   leave(client: Client, id: string): boolean {
     const seat = client.seats.get(id);
-    const room = this.#rooms.get(id);
-    if (seat === undefined || room === undefined) return false;
-    this.#vacate(room, seat);
+    if (seat === undefined) return false;
+    const { room } = seat;
+    this.#vacate(seat);
     tellAll(room, { type: 'left', room: id, member: seat.member });
     this.#broker?.publish(id, { type: 'left', server: this.#server, member: seat.member });
     this.#closeIfEmpty(room);
@@ -116,13 +139,13 @@ export class Rooms {
     to: string,
     data: string,
   ): 'not-a-member' | 'no-such-member' | undefined {
-    const from = client.seats.get(id)?.member;
-    const room = this.#rooms.get(id);
-    if (from === undefined || room === undefined) return 'not-a-member';
+    const place = client.seats.get(id);
+    if (place === undefined) return 'not-a-member';
+    const { room, member: from } = place;
     const seat = room.seats.get(to);
     if (seat !== undefined) {
       seat.client.deliver(messageText(id, from, data));
-    } else if (room.servers.has(to)) {
+    } else if (room.others.has(to)) {
       this.#broker?.publish(id, { type: 'message', server: this.#server, from, to, data });
     } else {
       return 'no-such-member';
@@ -130,27 +153,48 @@ export class Rooms {
     return undefined;
   }
 
-  /** What has to be looked at now and then: places whose time is up, and servers that vanished. */
-  sweep(nowMs: number): void {
-    for (const room of this.#rooms.values()) {
+  /** What has to be done now and then: ends places whose time is up, and says again who is here. */
+  async sweep(nowMs: number): Promise<void> {
+    await inTurns(this.#rooms.values(), (room) => {
       for (const seat of room.seats.values()) {
-        if (seat.untilMs !== undefined && seat.untilMs <= nowMs) this.#expire(room, seat);
+        if (seat.untilMs !== undefined && seat.untilMs <= nowMs) this.#expire(seat);
       }
-      if (this.#broker !== undefined && room.seats.size > 0) this.#sweepServers(room, this.#broker);
+      if (room.seats.size > 0) this.#sayHere(room);
+    });
+  }
+
+  /**
+   * Tells other servers that this one is there, and forgets the members of those that are not.
+   * @param nowMs by `performance.now`
+   * @param intervalMs how often every server does this
+   */
+  async beat(nowMs: number, intervalMs: number): Promise<void> {
+    this.#broker?.announce({ type: 'alive', server: this.#server, at: this.#clock.next() });
+    const sinceMs = nowMs - (this.#beatMs ?? nowMs);
+    this.#beatMs = nowMs;
+    if (sinceMs > (MAX_SILENT_BEATS - 1) * intervalMs) {
+      // This process was stopped: it could hear nobody, and the others may have given it up.
+      for (const server of this.#heardMs.keys()) this.#heardMs.set(server, nowMs);
+      this.#isGreetingDue = true;
+    }
+    if (this.#isGreetingDue) await this.up();
+    for (const [server, heardMs] of this.#heardMs) {
+      if (nowMs - heardMs <= MAX_SILENT_BEATS * intervalMs) continue;
+      this.#heardMs.delete(server);
+      this.#gone.add(server);
+      for (const room of this.#rooms.values()) this.#forgetMissing(room, server, new Set());
+    }
+    for (const server of this.#gone) {
+      if (this.#gone.size > MAX_GONE) this.#gone.delete(server);
     }
   }
 
   // --- seats ---
 
   #open(id: string): Room {
-    const room: Room = {
-      id,
-      seats: new Map(),
-      servers: new Map(),
-      silences: new Map(),
-      unsubscribe: this.#broker?.subscribe(id, (word) => this.#hear(room, word)) ?? NOTHING_TO_END,
-    };
+    const room: Room = { id, seats: new Map(), others: new Map() };
     this.#rooms.set(id, room);
+    this.#broker?.subscribe(id);
     this.#broker?.publish(id, { type: 'who', server: this.#server });
     return room;
   }
@@ -158,87 +202,106 @@ export class Rooms {
   #closeIfEmpty(room: Room): void {
     if (room.seats.size > 0) return;
     this.#rooms.delete(room.id);
-    room.unsubscribe();
+    this.#broker?.unsubscribe(room.id);
   }
 
-  #vacate(room: Room, seat: Seat): void {
-    room.seats.delete(seat.member);
-    seat.client.seats.delete(room.id);
+  #vacate({ room, client, member }: Seat): void {
+    room.seats.delete(member);
+    client.seats.delete(room.id);
     this.#members--;
   }
 
-  #replace(room: Room, seat: Seat): void {
-    this.#vacate(room, seat);
-    seat.client.deliver(
-      errorText('replaced', 'the same proof came on another connection', room.id),
-    );
+  #replace(seat: Seat): void {
+    this.#vacate(seat);
+    const why = 'the same proof came on another connection';
+    seat.client.deliver(errorText('replaced', why, seat.room.id));
   }
 
-  #expire(room: Room, seat: Seat): void {
-    this.leave(seat.client, room.id);
-    seat.client.deliver(errorText('unauthorized', 'the token has expired', room.id));
+  #expire({ client, room }: Seat): void {
+    this.leave(client, room.id);
+    client.deliver(errorText('unauthorized', 'the token has expired', room.id));
   }
 
   // --- other servers ---
 
-  #hear(room: Room, word: BrokerWord): void {
-    room.silences.set(word.server, 0);
+  async up(): Promise<void> {
+    this.#isGreetingDue = false;
+    await inTurns(this.#rooms.values(), (room) => {
+      this.#broker?.publish(room.id, { type: 'who', server: this.#server });
+      this.#sayHere(room);
+    });
+  }
+
+  hearOfServer({ server, at }: ServerWord): void {
+    if (server === this.#server) return;
+    this.#clock.hear(at);
+    this.#heard(server);
+  }
+
+  hearOfRoom(id: string, word: RoomWord): void {
+    const room = this.#rooms.get(id);
+    if (room === undefined || word.server === this.#server) return;
+    this.#heard(word.server);
     switch (word.type) {
-      case 'entered': {
-        const seat = room.seats.get(word.member);
-        if (seat !== undefined) this.#replace(room, seat);
-        room.servers.set(word.member, word.server);
-        tellAll(room, { type: 'entered', room: room.id, member: word.member });
-        this.#closeIfEmpty(room);
+      case 'entered':
+        this.#place(room, word.member, { server: word.server, at: word.at });
         return;
-      }
       case 'left':
-        if (room.servers.get(word.member) === word.server) this.#forget(room, word.member);
+        if (room.others.get(word.member)?.server === word.server) this.#forget(room, word.member);
         return;
       case 'message':
-        room.seats.get(word.to)?.client.deliver(messageText(room.id, word.from, word.data));
+        // From a member that is said to be elsewhere it is old, or not true.
+        if (room.others.get(word.from)?.server !== word.server) return;
+        room.seats.get(word.to)?.client.deliver(messageText(id, word.from, word.data));
         return;
       case 'who':
-        if (this.#broker !== undefined) this.#sayHere(room, this.#broker);
+        this.#sayHere(room);
         return;
-      case 'here':
-        this.#reconcile(room, word.server, new Set(word.members));
+      case 'here': {
+        this.#forgetMissing(room, word.server, new Set(word.members.map(([member]) => member)));
+        for (const [member, at] of word.members) {
+          this.#place(room, member, { server: word.server, at });
+        }
         return;
+      }
     }
   }
 
-  /** A list may be older than news of another server's: it adds and removes its own server's only. */
-  #reconcile(room: Room, server: string, members: ReadonlySet<string>): void {
-    for (const [member, holder] of room.servers) {
-      if (holder === server && !members.has(member)) this.#forget(room, member);
-    }
-    for (const member of members) {
-      if (isIn(room, member)) continue;
-      room.servers.set(member, server);
-      tellAll(room, { type: 'entered', room: room.id, member });
+  #heard(server: string): void {
+    this.#heardMs.set(server, performance.now());
+    // Its members were forgotten.
+    if (this.#gone.delete(server)) this.#isGreetingDue = true;
+  }
+
+  /** Believes that a member has that place, unless what is known of it is later, or the same. */
+  #place(room: Room, member: string, place: Place): void {
+    this.#clock.hear(place.at);
+    const seat = room.seats.get(member);
+    const known =
+      seat === undefined ? room.others.get(member) : { server: this.#server, at: seat.at };
+    if (known !== undefined && !isLater(place, known)) return;
+    if (seat !== undefined) this.#replace(seat);
+    room.others.set(member, place);
+    tellAll(room, { type: 'entered', room: room.id, member });
+    this.#closeIfEmpty(room);
+  }
+
+  /** A server knows who is connected to it: whoever else it is said to have is not there. */
+  #forgetMissing(room: Room, server: string, members: ReadonlySet<string>): void {
+    for (const [member, place] of room.others) {
+      if (place.server === server && !members.has(member)) this.#forget(room, member);
     }
   }
 
   #forget(room: Room, member: string): void {
-    room.servers.delete(member);
+    room.others.delete(member);
     tellAll(room, { type: 'left', room: room.id, member });
   }
 
-  #sayHere(room: Room, broker: Broker): void {
-    const members = [...room.seats.keys()];
-    broker.publish(room.id, { type: 'here', server: this.#server, members });
-  }
-
-  #sweepServers(room: Room, broker: Broker): void {
-    this.#sayHere(room, broker);
-    for (const [server, sweeps] of room.silences) {
-      if (sweeps < MAX_SILENT_SWEEPS) {
-        room.silences.set(server, sweeps + 1);
-      } else {
-        room.silences.delete(server);
-        this.#reconcile(room, server, new Set());
-      }
-    }
+  #sayHere(room: Room): void {
+    if (this.#broker === undefined) return;
+    const members = Array.from(room.seats.values(), ({ member, at }) => [member, at] as const);
+    this.#broker.publish(room.id, { type: 'here', server: this.#server, members });
   }
 }
 
@@ -269,15 +332,18 @@ function tellAll(room: Room, message: ServerMessage, except?: string): void {
 }
 
 function membersBeside(room: Room, member: string): string[] {
-  return [...room.seats.keys(), ...room.servers.keys()].filter((each) => each !== member);
+  return [...room.seats.keys(), ...room.others.keys()].filter((each) => each !== member);
 }
 
 function isIn(room: Room, member: string): boolean {
-  return room.seats.has(member) || room.servers.has(member);
+  return room.seats.has(member) || room.others.has(member);
 }
 
 function sizeOf(room: Room): number {
-  return room.seats.size + room.servers.size;
+  return room.seats.size + room.others.size;
 }
 
-const NOTHING_TO_END = (): void => {};
+/** Two joins at the very same time are of one order on all servers, whichever. */
+function isLater(place: Place, known: Place): boolean {
+  return place.at > known.at || (place.at === known.at && place.server > known.server);
+}

@@ -2,7 +2,6 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
 import { type Logger, pino } from 'pino';
 import type { Registry } from 'prom-client';
@@ -14,15 +13,17 @@ import { Connection, type Shared } from './connection.ts';
 import { Counts, UPGRADE_STATUS, type UpgradeRefusal } from './counts.ts';
 import { SignalingServerError } from './errors.ts';
 import { answerWith, type Health, pathOf, refuseUpgrade } from './http.ts';
+import { inTurns } from './in-turns.ts';
 import { AddressBook, type AddressUse } from './limits.ts';
 import { SIGNALING_PROTOCOL, type SignalingErrorCode } from './messages.ts';
 import { createMetrics } from './metrics.ts';
+import { NatsBroker } from './nats-broker.ts';
 import { Rooms } from './rooms.ts';
 import { readSettingFile } from './setting-file.ts';
 import { completeSettings, type SignalingSettings } from './settings.ts';
 
 export type SignalingServerOptions = Partial<SignalingSettings> & {
-  /** Shares rooms with other servers. It is closed with the server. */
+  /** Shares rooms with other servers, in place of NATS. It is closed with the server. */
   readonly broker?: Broker | undefined;
   /** Where log lines go; stdout when it is not given. */
   readonly logger?: Logger | undefined;
@@ -87,8 +88,6 @@ const HTTP_LIMITS = {
 /** TCP connections beside those of clients: /health, /metrics, and clients that are being refused. */
 const SPARE_CONNECTIONS = 256;
 const SPARE_SOCKETS_PER_ADDRESS = 16;
-/** Connections that one turn of the heartbeat looks at. */
-const BEATS_PER_TURN = 500;
 /** Of a message in fragments, or in tiny packets. */
 const MAX_FRAGMENTS = 128;
 const MAX_BUFFERED_CHUNKS = 16_384;
@@ -111,6 +110,7 @@ class WebSocketSignalingServer implements SignalingServer {
   #listening: Promise<Addresses> | undefined;
   #shared: Shared | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
+  #brokerBeat: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   /** Called whenever a connection has gone. */
   #onGone = (): void => {};
@@ -118,9 +118,14 @@ class WebSocketSignalingServer implements SignalingServer {
   constructor({ broker, logger, ...given }: SignalingServerOptions) {
     const settings = completeSettings(given);
     this.#settings = settings;
-    this.#broker = broker;
     this.#log = logger ?? pino({ level: settings.logLevel, base: { name: 'emberlink-signal' } });
-    this.#rooms = new Rooms(settings.maxMembersPerRoom, broker);
+    if (broker !== undefined && settings.brokerUrls.length > 0) {
+      const message = 'brokerUrls: there is a broker already';
+      throw new SignalingServerError('invalid-setting', message, { setting: 'brokerUrls' });
+    }
+    const isShared = settings.brokerUrls.length > 0;
+    this.#broker = broker ?? (isShared ? new NatsBroker(settings, this.#log) : undefined);
+    this.#rooms = new Rooms(settings.maxMembersPerRoom, this.#broker);
     this.#addresses = new AddressBook(settings);
     const limits: WsOptions = {
       noServer: true,
@@ -138,7 +143,7 @@ class WebSocketSignalingServer implements SignalingServer {
       rooms: () => this.#rooms.roomCount,
       members: () => this.#rooms.memberCount,
     };
-    this.#metrics = createMetrics(this.#counts, gauges, broker);
+    this.#metrics = createMetrics(this.#counts, gauges, this.#broker);
   }
 
   listen(): Promise<Addresses> {
@@ -206,31 +211,34 @@ class WebSocketSignalingServer implements SignalingServer {
       this.#upgrade(request, socket, head),
     );
     let metricsUrl: string | undefined;
-    if (isApart) {
-      const pagesApart = {
-        webSocketPath: undefined,
-        metrics,
-        metricsToken,
-        health,
-        isTooMuch: () => false,
-      };
-      const apart = createServer(HTTP_LIMITS, answerWith(pagesApart));
-      await this.#bind(apart, metricsPort, metricsHost);
-      metricsUrl = `${urlOf(apart, 'http', metricsHost)}/metrics`;
-    }
     try {
+      await this.#broker?.open(this.#rooms);
+      if (isApart) {
+        const pagesApart = {
+          webSocketPath: undefined,
+          metrics,
+          metricsToken,
+          health,
+          isTooMuch: () => false,
+        };
+        const apart = createServer(HTTP_LIMITS, answerWith(pagesApart));
+        await this.#bind(apart, metricsPort, metricsHost);
+        metricsUrl = `${urlOf(apart, 'http', metricsHost)}/metrics`;
+      }
       await this.#bind(main, port, host);
     } catch (error) {
       await Promise.all(this.#servers.map((server) => ended(server)));
+      await this.#broker?.close();
       throw error;
     }
     this.#state = 'listening';
-    const beat = (): void => {
-      this.#beat().catch((error: unknown) =>
-        this.#log.error({ err: error }, 'failure in a heartbeat'),
-      );
-    };
-    this.#heartbeat = setInterval(beat, this.#settings.heartbeatSeconds * 1000);
+    const { heartbeatSeconds, brokerBeatSeconds } = this.#settings;
+    this.#heartbeat = this.#repeat(() => this.#beat(), heartbeatSeconds);
+    if (this.#broker !== undefined) {
+      const beat = (): Promise<void> =>
+        this.#rooms.beat(performance.now(), brokerBeatSeconds * 1000);
+      this.#brokerBeat = this.#repeat(beat, brokerBeatSeconds);
+    }
     const url = urlOf(main, tls === undefined ? 'ws' : 'wss', host) + path;
     this.#log.info({ url, metricsUrl, auth: this.#settings.auth }, 'listening');
     return { url, metricsUrl };
@@ -258,7 +266,8 @@ class WebSocketSignalingServer implements SignalingServer {
         return refuseUpgrade(socket, UPGRADE_STATUS[refusal], REASONS[refusal]);
       }
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const connection = new Connection(webSocket, use, maskedAddress(address), this.#shared!);
+        const place = maskedAddress(address);
+        const connection = new Connection(webSocket, socket, use, place, this.#shared!);
         this.#connections.add(connection);
         this.#counts.connections++;
         use.connections++;
@@ -346,16 +355,17 @@ class WebSocketSignalingServer implements SignalingServer {
 
   // --- heartbeat and end ---
 
+  #repeat(step: () => Promise<void>, seconds: number): NodeJS.Timeout {
+    return setInterval(() => {
+      step().catch((error: unknown) => this.#log.error({ err: error }, 'failure in a heartbeat'));
+    }, seconds * 1000);
+  }
+
   async #beat(): Promise<void> {
     const nowMs = performance.now();
-    this.#rooms.sweep(Date.now());
     this.#addresses.sweep(nowMs);
-    let beats = 0;
-    for (const connection of this.#connections) {
-      connection.beat(nowMs);
-      // Thousands of pings at once would hold up everybody's messages.
-      if (++beats % BEATS_PER_TURN === 0) await setImmediate();
-    }
+    await this.#rooms.sweep(Date.now());
+    await inTurns(this.#connections, (connection) => connection.beat(nowMs));
   }
 
   async #drain(): Promise<void> {
@@ -371,6 +381,7 @@ class WebSocketSignalingServer implements SignalingServer {
       for (const connection of this.#connections) connection.terminate();
     }
     clearInterval(this.#heartbeat);
+    clearInterval(this.#brokerBeat);
     const ends = this.#servers.map((server) => ended(server));
     // What is neither a client nor a request yet, such as half a TLS handshake, would hold it up.
     for (const socket of this.#tcpSockets) socket.destroy();

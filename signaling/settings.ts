@@ -44,6 +44,13 @@ export interface SignalingSettings {
   readonly metricsPort: number | undefined;
   readonly metricsHost: string;
   readonly metricsToken: string | undefined;
+  readonly brokerUrls: readonly string[];
+  readonly brokerCredentialsFile: string | undefined;
+  readonly brokerTlsCaFile: string | undefined;
+  readonly brokerTlsCertFile: string | undefined;
+  readonly brokerTlsKeyFile: string | undefined;
+  readonly brokerPrefix: string;
+  readonly brokerBeatSeconds: number;
 }
 
 /** One setting: how it is written in a flag or a variable, what it may be, what it is for. */
@@ -155,6 +162,27 @@ export const SETTINGS: { readonly [K in keyof SignalingSettings]: Setting<Signal
     ),
     metricsHost: text('address of that port', '127.0.0.1', /^\S+$/),
     metricsToken: optionalText('bearer token that /metrics asks for, 16 characters or more', 16),
+    brokerUrls: list(
+      'NATS servers of one cluster, by which several signaling servers share rooms: nats://host:4222 or tls://host:4222, with user:password@ or token@ before the host where they ask for it',
+      isBrokerUrl,
+    ),
+    brokerCredentialsFile: optionalText(
+      'file with credentials for NATS, instead: .creds, or a line with what would stand in the URL (user:password or a token)',
+    ),
+    brokerTlsCaFile: optionalText('PEM file of the authorities that NATS servers are trusted by'),
+    brokerTlsCertFile: optionalText('PEM file of a client certificate for NATS'),
+    brokerTlsKeyFile: optionalText('PEM file of the key to it'),
+    brokerPrefix: text(
+      'what all subjects on NATS begin with: servers with the same share rooms',
+      'emberlink.signal',
+      /^[\w-]+(?:\.[\w-]+)*$/,
+    ),
+    brokerBeatSeconds: seconds(
+      'seconds between the words by which servers know of each other; after three without one, the members of a server are told to have left. The same on all servers',
+      2,
+      0.1,
+      60,
+    ),
   };
 
 export type SettingName = keyof SignalingSettings;
@@ -228,6 +256,7 @@ function checkTogether(settings: SignalingSettings): void {
   if (auth === 'token' && token === undefined) needs('token', 'auth token');
   // Whoever gives a token or a key believes that it is asked for.
   if (auth !== 'token' && token !== undefined) needs('auth token', 'token', 'auth');
+  checkBroker(settings);
   const keys = (['jwtSecret', 'jwtPublicKeyFile', 'jwtJwksFile'] as const).filter(
     (name) => settings[name] !== undefined,
   );
@@ -235,6 +264,36 @@ function checkTogether(settings: SignalingSettings): void {
   if (auth === 'jwt' && keys.length !== 1) {
     throw invalid('auth', 'auth', 'jwt needs one of jwtSecret, jwtPublicKeyFile and jwtJwksFile');
   }
+}
+
+function checkBroker(settings: SignalingSettings): void {
+  const { brokerUrls, brokerCredentialsFile, brokerTlsCertFile, brokerTlsKeyFile } = settings;
+  const files = ['brokerCredentialsFile', 'brokerTlsCaFile', 'brokerTlsCertFile'] as const;
+  const file = files.find((name) => settings[name] !== undefined);
+  if (brokerUrls.length === 0 && file !== undefined) needs('brokerUrls', file);
+  if (brokerTlsCertFile !== undefined && brokerTlsKeyFile === undefined) {
+    needs('brokerTlsKeyFile', 'brokerTlsCertFile');
+  }
+  if (brokerTlsKeyFile !== undefined && brokerTlsCertFile === undefined) {
+    needs('brokerTlsCertFile', 'brokerTlsKeyFile');
+  }
+  // One set of them serves for the whole cluster.
+  const logins = new Set(brokerUrls.map((url) => loginOf(url)));
+  if (logins.size > 1) {
+    throw invalid('brokerUrls', 'brokerUrls', 'must have the same credentials in all');
+  }
+  if (brokerCredentialsFile !== undefined && !logins.has('')) {
+    throw invalid('brokerUrls', 'brokerUrls', 'has credentials, as has brokerCredentialsFile');
+  }
+}
+
+/**
+ * What stands in a URL before the host: `user:password`, a token, or nothing.
+ * @throws TypeError, URIError when it is no URL
+ */
+export function loginOf(url: string): string {
+  const { username, password } = new URL(url);
+  return [username, password].filter(Boolean).map(decodeURIComponent).join(':');
 }
 
 function needs(missing: string, given: string, setting: string = missing): never {
@@ -344,6 +403,17 @@ function optional(check: Check): Check {
 
 function isOrigin(item: string): boolean {
   return URL.canParse(item) && new URL(item).origin === item;
+}
+
+function isBrokerUrl(item: string): boolean {
+  try {
+    loginOf(item);
+    const { protocol, hostname, pathname, search, hash } = new URL(item);
+    const isBare = /^\/?$/.test(pathname) && search === '' && hash === '';
+    return (protocol === 'nats:' || protocol === 'tls:') && hostname !== '' && isBare;
+  } catch {
+    return false;
+  }
 }
 
 function words(name: SettingName): string[] {

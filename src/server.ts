@@ -6,7 +6,14 @@ export {
   type SignalingServerOptions,
   type SignalingStats,
 } from '../signaling/server.ts';
-export type { Broker, BrokerWord } from '../signaling/broker.ts';
+export type {
+  Broker,
+  BrokerCounts,
+  BrokerListener,
+  MemberAt,
+  RoomWord,
+  ServerWord,
+} from '../signaling/broker.ts';
 export { SignalingServerError, type SignalingServerErrorCode } from '../signaling/errors.ts';
 export type { AuthKind, LogLevel, SignalingSettings } from '../signaling/settings.ts';
 export type { Authorization } from './room.ts';

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { decode } from '@ipld/dag-cbor';
 import { expect, test } from 'vitest';
+import type { RoomWord, ServerWord } from '../signaling/broker.ts';
+import { parseRoomWord, parseServerWord } from '../signaling/broker-words.ts';
 import { UPGRADE_STATUS } from '../signaling/counts.ts';
 import {
   type ClientMessage,
@@ -318,6 +320,8 @@ function framesIn(text: string): string[] {
 
 const member = 'm'.repeat(22);
 
+type Word = RoomWord | ServerWord;
+
 const clientSamples: { [K in ClientMessage['type']]: Extract<ClientMessage, { type: K }> } = {
   join: { type: 'join', room: 'r', proof: 'p'.repeat(43), token: 't' },
   leave: { type: 'leave', room: 'r' },
@@ -409,6 +413,24 @@ function fieldsOf(
     return [name, shown];
   });
 }
+
+const wordSamples: { [K in Word['type']]: Omit<Extract<Word, { type: K }>, 'server'> } = {
+  entered: { type: 'entered', member, at: 1 },
+  left: { type: 'left', member },
+  message: { type: 'message', from: member, to: member, data: 'd' },
+  who: { type: 'who' },
+  here: { type: 'here', members: [[member, 1]] },
+  alive: { type: 'alive', at: 1 },
+};
+
+test('the table of words between signaling servers lists each with its fields', () => {
+  const limits = { maxDataCharacters: 10, nowMs: Date.now() };
+  const isWord = (text: string): boolean => {
+    const word = JSON.stringify({ ...(JSON.parse(text) as object), server: 's'.repeat(22) });
+    return (parseRoomWord(word, limits) ?? parseServerWord(word, limits)) !== undefined;
+  };
+  expect(namesAndFields('broker word')).toEqual(fieldsOf(wordSamples, isWord));
+});
 
 test('the tables of signaling errors and refused upgrades are those of the code', () => {
   const codes = tableWith('error code').map(([name, closeCode]) => [code(name), closeCode]);

@@ -1,5 +1,7 @@
 import { encode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
+import type { RoomWord } from '../../signaling/broker.ts';
+import { parseRoomWord } from '../../signaling/broker-words.ts';
 import {
   type ClientMessage,
   parseClientMessage,
@@ -89,6 +91,14 @@ const MEMBER_MESSAGES: readonly MemberMessage[] = [
   { kind: 'event', from: MEMBER, number: 1, value: encode('hi') },
   { kind: 'leaving', from: MEMBER },
   { kind: 'relay', from: MEMBER, to: MEMBER, data: 'AAEC' },
+];
+
+const ROOM_WORDS: readonly RoomWord[] = [
+  { type: 'entered', server: MEMBER, member: MEMBER, at: 1_700_000_000_000_000 },
+  { type: 'left', server: MEMBER, member: MEMBER },
+  { type: 'message', server: MEMBER, from: MEMBER, to: MEMBER, data: 'AAECAwQ' },
+  { type: 'who', server: MEMBER },
+  { type: 'here', server: MEMBER, members: [[MEMBER, 1_700_000_000_000_000]] },
 ];
 
 const SERVER_MESSAGES: readonly ServerMessage[] = [
@@ -359,6 +369,18 @@ export const DECODERS: readonly Decoder[] = [
       if (!equalBytes(encodeMemberMessage(decodeMemberMessage(again)), again)) {
         throw new Error('read differently');
       }
+    },
+  },
+  {
+    name: 'words of signaling servers about a room',
+    samples: ROOM_WORDS.map((word) => Buffer.from(JSON.stringify(word))),
+    errors: [],
+    gathersBytes: 0,
+    read(bytes) {
+      const parse = (text: string): RoomWord | undefined =>
+        parseRoomWord(text, { maxDataCharacters: 65_536, nowMs: Date.now() });
+      const word = parse(Buffer.from(bytes).toString());
+      if (word !== undefined) checkAgain(word, parse);
     },
   },
   {

@@ -1,25 +1,25 @@
-import type { Broker, BrokerWord } from '../../signaling/broker.ts';
-
-type Listener = (word: BrokerWord) => void;
+import type {
+  Broker,
+  BrokerCounts,
+  BrokerListener,
+  RoomWord,
+  ServerWord,
+} from '../../signaling/broker.ts';
 
 /** A bus between servers of one process. Words arrive after the event that they tell of is over. */
 export class MemoryBus {
-  readonly #listenersByRoom = new Map<string, Map<MemoryBroker, Listener>>();
+  readonly #brokers = new Set<MemoryBroker>();
 
   connect(): MemoryBroker {
-    return new MemoryBroker(this);
+    const broker = new MemoryBroker(this);
+    this.#brokers.add(broker);
+    return broker;
   }
 
-  add(broker: MemoryBroker, room: string, listener: Listener): () => void {
-    const listeners = this.#listenersByRoom.get(room) ?? new Map<MemoryBroker, Listener>();
-    this.#listenersByRoom.set(room, listeners.set(broker, listener));
-    return () => listeners.delete(broker);
-  }
-
-  publish(from: MemoryBroker, room: string, word: BrokerWord): void {
+  send(from: MemoryBroker, hear: (broker: MemoryBroker) => void): void {
     setImmediate(() => {
-      for (const [broker, listener] of this.#listenersByRoom.get(room) ?? []) {
-        if (broker !== from && broker.isUp) listener(word);
+      for (const broker of this.#brokers) {
+        if (broker !== from && broker.isUp) hear(broker);
       }
     });
   }
@@ -27,23 +27,56 @@ export class MemoryBus {
 
 export class MemoryBroker implements Broker {
   readonly name = 'memory';
-  isUp = true;
+  readonly counts: BrokerCounts = { published: 0, received: 0, dropped: 0, malformed: 0 };
   readonly #bus: MemoryBus;
+  readonly #rooms = new Set<string>();
+  #listener: BrokerListener | undefined;
+  #isUp = false;
 
   constructor(bus: MemoryBus) {
     this.#bus = bus;
   }
 
-  subscribe(room: string, listener: Listener): () => void {
-    return this.#bus.add(this, room, listener);
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
-  publish(room: string, word: BrokerWord): void {
-    if (this.isUp) this.#bus.publish(this, room, word);
+  open(listener: BrokerListener): Promise<void> {
+    this.#listener = listener;
+    return this.comeBack();
+  }
+
+  /** Loses all words, its own and those of others, until it comes back. */
+  goAway(): void {
+    this.#isUp = false;
+  }
+
+  async comeBack(): Promise<void> {
+    this.#isUp = true;
+    await this.#listener?.up();
+  }
+
+  subscribe(room: string): void {
+    this.#rooms.add(room);
+  }
+
+  unsubscribe(room: string): void {
+    this.#rooms.delete(room);
+  }
+
+  publish(room: string, word: RoomWord): void {
+    if (!this.#isUp) return;
+    this.#bus.send(this, (broker) => {
+      if (broker.#rooms.has(room)) broker.#listener?.hearOfRoom(room, word);
+    });
+  }
+
+  announce(word: ServerWord): void {
+    if (this.#isUp) this.#bus.send(this, (broker) => broker.#listener?.hearOfServer(word));
   }
 
   close(): Promise<void> {
-    this.isUp = false;
+    this.goAway();
     return Promise.resolve();
   }
 }

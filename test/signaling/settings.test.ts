@@ -33,6 +33,10 @@ test.each<[keyof SignalingSettings, string]>([
   ['turnUrls', 'http://turn.example'],
   ['token', 'short'],
   ['metricsPort', 'x'],
+  ['brokerUrls', 'redis://a.example:6379'],
+  ['brokerUrls', 'nats://%zz@a.example'],
+  ['brokerUrls', 'a.example:4222'],
+  ['brokerPrefix', 'rooms.>'],
 ])('%s cannot be %o', (name, text) => {
   const setting = expect.objectContaining({ code: 'invalid-setting', setting: name }) as unknown;
   expect(() => readSettings({ [name]: text }, {})).toThrow(setting as Error);
@@ -48,6 +52,11 @@ test.each<[Partial<SignalingSettings>, string]>([
   [{ auth: 'jwt' }, 'auth'],
   [{ auth: 'jwt', jwtPublicKeyFile: 'a', jwtJwksFile: 'b' }, 'auth'],
   [{ jwtJwksFile: 'b' }, 'auth'],
+  [{ brokerCredentialsFile: 'a.creds' }, 'brokerUrls'],
+  [{ brokerUrls: ['tls://a.example'], brokerTlsCertFile: 'cert.pem' }, 'brokerTlsKeyFile'],
+  [{ brokerUrls: ['tls://a.example'], brokerTlsKeyFile: 'key.pem' }, 'brokerTlsCertFile'],
+  [{ brokerUrls: ['nats://one@a.example', 'nats://two@b.example'] }, 'brokerUrls'],
+  [{ brokerUrls: ['nats://one@a.example'], brokerCredentialsFile: 'a.creds' }, 'brokerUrls'],
   [{ maxMessageBytes: 1 }, 'maxMessageBytes'],
   [{ origins: 'https://a.example' as unknown as string[] }, 'origins'],
 ])('settings %o do not go together or are out of bounds', (options, setting) => {

@@ -14,7 +14,8 @@ export function hasTurnServer(): boolean {
 /** A real TURN server on the loopback interface, which takes time-limited credentials. */
 export class TurnServer {
   readonly port: number;
-  readonly #secret: string;
+  /** Shared with whoever makes credentials. */
+  readonly secret: string;
   readonly #child: ChildProcess;
   readonly #folder: string;
 
@@ -53,7 +54,7 @@ export class TurnServer {
 
   private constructor(port: number, secret: string, child: ChildProcess, folder: string) {
     this.port = port;
-    this.#secret = secret;
+    this.secret = secret;
     this.#child = child;
     this.#folder = folder;
   }
@@ -61,7 +62,7 @@ export class TurnServer {
   /** @param expiresInSeconds may lie in the past */
   iceServer(expiresInSeconds = 600): RTCIceServer {
     const username = `${Math.floor(Date.now() / 1000) + expiresInSeconds}:alice`;
-    const credential = createHmac('sha1', this.#secret).update(username).digest('base64');
+    const credential = createHmac('sha1', this.secret).update(username).digest('base64');
     return { urls: `turn:127.0.0.1:${this.port}?transport=udp`, username, credential };
   }
 

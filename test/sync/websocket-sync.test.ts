@@ -308,7 +308,7 @@ describe('a connection that is lost', () => {
           for (let i = 0; i < 6; i++) {
             await sync.connected();
             await new Promise((resolve) => setTimeout(resolve, random.below(60)));
-            relay.cut();
+            relay.reset();
             await Promise.all([
               bob.put({ _id: `bob:${i}` }),
               alice.put({ _id: `alice:${i}`, data: new Uint8Array(10_000) }),
@@ -328,7 +328,7 @@ describe('a connection that is lost', () => {
     const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
     const server = await serve(alice, { secret });
     const relay = await TcpRelay.open(server.port);
-    relay.close();
+    await relay.close();
     const page = new EventTarget();
     vi.stubGlobal('window', page);
     onTestFinished(() => void vi.unstubAllGlobals());
@@ -365,7 +365,7 @@ describe('a connection that is lost', () => {
     const sync = connect(bob, `ws://127.0.0.1:${relay.port}`, { secret, reconnect: false });
     const backlog = outcome(sync.backlog());
     await underWay(sync);
-    relay.cut();
+    relay.reset();
     const error = await ended(sync);
     expect(error).toMatchObject({ name: 'ConnectionError', code: 'peer-gone' });
     expect(await backlog).toBe(error);
@@ -390,10 +390,11 @@ describe('a connection that is lost', () => {
     const sync = connect(bob, url, { secret, keepAliveMs: 300 });
     await sync.backlog();
     const gone = clientGone(server);
-    relay.fallSilent();
+    relay.stall();
     expect((await gone).status).toMatchObject({ state: 'closed', error: { code: 'peer-gone' } });
     const waiting = await statusWhere(sync, ({ state }) => state === 'waiting');
     expect(waiting).toMatchObject({ error: { code: 'peer-gone' } });
+    relay.mend();
     await sync.backlog();
   });
 });

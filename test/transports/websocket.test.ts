@@ -34,7 +34,7 @@ async function join({ idleMs = 0, WebSocket = OfNode } = {}): Promise<Joined> {
   await once(door, 'listening');
   const relay = await TcpRelay.open((door.address() as AddressInfo).port, idleMs);
   onTestFinished(() => {
-    relay.close();
+    void relay.close();
     door.close();
   });
   const accepted = new Promise<{ socket: NodeWebSocket; server: Channel }>((resolve) => {
@@ -53,12 +53,12 @@ async function join({ idleMs = 0, WebSocket = OfNode } = {}): Promise<Joined> {
 
 testChannel('WebSocket, from the client', async () => {
   const { client, server, relay } = await join();
-  return { alice: client, bob: server, vanish: () => relay.fallSilent() };
+  return { alice: client, bob: server, vanish: () => relay.stall() };
 });
 
 testChannel('WebSocket, from the server', async () => {
   const { client, server, relay } = await join();
-  return { alice: server, bob: client, vanish: () => relay.fallSilent() };
+  return { alice: server, bob: client, vanish: () => relay.stall() };
 });
 
 // Node 20 has none, unless it is asked for; it is not the one of `ws`, and much like those of browsers.
@@ -66,7 +66,7 @@ const Global = globalThis.WebSocket as WebSocketClass | undefined;
 if (Global !== undefined) {
   testChannel('the global WebSocket', async () => {
     const { client, server, relay } = await join({ WebSocket: Global });
-    return { alice: client, bob: server, vanish: () => relay.fallSilent() };
+    return { alice: client, bob: server, vanish: () => relay.stall() };
   });
 }
 
@@ -97,7 +97,7 @@ describe('a WebSocket channel', () => {
   it('notices a vanished peer though small frames go on being sent to it', async () => {
     const { client, server, relay } = await join();
     const [atClient] = [listen(client), listen(server)];
-    relay.fallSilent();
+    relay.stall();
     const writing = setInterval(() => {
       try {
         client.send('a live write');
@@ -112,7 +112,7 @@ describe('a WebSocket channel', () => {
     const { client, server, socket, relay } = await join();
     listen(client);
     listen(server);
-    relay.fallSilent();
+    relay.stall();
     while (!server.congested) server.send(new Uint8Array(server.maxFrameBytes));
     const before = socket.bufferedAmount;
     for (let i = 0; i < 1000; i++) socket.emit('message', Buffer.from('\0ping'), false);
@@ -138,7 +138,7 @@ describe('a WebSocket channel', () => {
   it('says peer-gone when the line is reset', async () => {
     const { client, server, relay } = await join();
     const [atClient, atServer] = [listen(client), listen(server)];
-    relay.cut();
+    relay.reset();
     for (const received of [atClient, atServer]) {
       expect(await received.closed).toMatchObject({ name: 'ConnectionError', code: 'peer-gone' });
     }
