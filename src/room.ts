@@ -257,6 +257,7 @@ export class Room {
       },
       failed: (error) => this.#fail(error),
       woke: () => this.#wake(),
+      quiet: () => this.#wakeSignaling(),
     });
     introductions.addWay(THROUGH_MEMBERS, (to, data) => mesh.relay(to, data));
     this.#inner = { introductions, mesh, unwatch: watchForWaking(() => this.#wake()) };
@@ -335,8 +336,12 @@ export class Room {
   }
 
   #wake(): void {
-    for (const membership of this.#memberships) membership.wake();
+    this.#wakeSignaling();
     this.#inner?.mesh.wake();
+  }
+
+  #wakeSignaling(): void {
+    for (const membership of this.#memberships) membership.wake();
   }
 
   async #leave(): Promise<void> {

@@ -33,6 +33,8 @@ export interface MeshEvents {
   failed(error: Error): void;
   /** This process did not run for a while: a laptop slept, or a tab was frozen. */
   woke(): void;
+  /** Nothing comes over a link any more: our own network may be the reason. */
+  quiet(): void;
 }
 
 const TICK_MS = 1000;
@@ -459,7 +461,10 @@ export class Mesh {
       const { link, making } = peer.state;
       const quietMs = now - link.lastHeard;
       if (quietMs > GONE_MS) link.destroy('nothing has been heard of the member for too long');
-      else if (quietMs > QUIET_MS && quietMs <= QUIET_MS + TICK_MS) making.restart();
+      else if (quietMs > QUIET_MS && quietMs <= QUIET_MS + TICK_MS) {
+        making.restart();
+        this.#events.quiet();
+      }
       this.#beat(peer, this.#wanted.has(id));
     }
     this.#change();
