@@ -9,6 +9,7 @@ import {
   CLOSE_CODES,
   type ClientMessage,
   parseClientMessage,
+  parsePlainSend,
   type ServerMessage,
   type SignalingErrorCode,
 } from './messages.ts';
@@ -86,7 +87,7 @@ export class Connection implements Client {
     this.deliver(textOf(message));
   }
 
-  deliver(text: string): void {
+  deliver(text: string, isAscii = false): void {
     const { settings, counts, log } = this.#shared;
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     const unsentBytes = this.#stream.writableLength;
@@ -96,7 +97,7 @@ export class Connection implements Client {
       this.terminate();
       return;
     }
-    this.#stream.write(textFrame(text));
+    this.#stream.write(textFrame(text, isAscii));
   }
 
   /** Ends it in order. */
@@ -137,7 +138,8 @@ export class Connection implements Client {
       const bytes = data as Buffer;
       if (!this.#take(bytes.length)) return;
       if (isBinary) return this.#refuse('malformed', 'binary frame');
-      const message = parseClientMessage(bytes.toString('utf8'));
+      const plain = parsePlainSend(bytes.toString('latin1'));
+      const message = plain ?? parseClientMessage(bytes.toString('utf8'));
       if ('malformed' in message) return this.#refuse('malformed', message.malformed);
       if (this.#isJoining) this.#waiting.push(message);
       else this.#handle(message);

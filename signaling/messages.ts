@@ -106,6 +106,8 @@ export const CLOSE_CODES: Readonly<Record<SignalingErrorCode, number | undefined
   unavailable: undefined,
 };
 
+const PLAIN_SEND =
+  /^\{"type":"send","room":"([\w-]{1,64})","to":"([\w-]{22})","data":"([\w-]*)"\}$/;
 const ROOM_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 const MEMBER_PATTERN = /^[A-Za-z0-9_-]{22}$/;
 const PROOF_PATTERN = /^[A-Za-z0-9_-]{43}$/;
@@ -118,6 +120,15 @@ const MAX_ICE_SERVERS = 8;
 export const MAX_ICE_URLS = 8;
 /** The most members that a list of them has. */
 export const MAX_LISTED_MEMBERS = 4096;
+
+/**
+ * Nearly all that comes: a `send` as `JSON.stringify` writes it, of which every byte is ASCII; undefined
+ * for anything else. To read it so, and check it, takes a fraction of the time of JSON.
+ */
+export function parsePlainSend(text: string): ClientMessage | undefined {
+  const [, room, to, data] = PLAIN_SEND.exec(text) ?? [];
+  return room === undefined ? undefined : { type: 'send', room, to: to!, data: data! };
+}
 
 /** The message in a text frame, or why it is none. */
 export function parseClientMessage(text: string): ClientMessage | { readonly malformed: string } {

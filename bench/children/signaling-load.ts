@@ -12,7 +12,7 @@ import type { Metrics } from '../workloads/workload.ts';
 const SENT_BYTES = 300;
 /** Rooms are opened so many at a time. */
 const AT_A_TIME = 100;
-const TALKING_ROOMS = 1000;
+const TALKING_ROOMS = 5000;
 const WARM_UP_MS = 2000;
 const SATURATED_MS = 6000;
 const PACED_MS = 5000;
