@@ -11,6 +11,9 @@ export function hasTurnServer(): boolean {
   return spawnSync('turnserver', ['--version']).error === undefined;
 }
 
+const MAX_ATTEMPTS = 4;
+const START_TIMEOUT_MS = 8000;
+
 /** A real TURN server on the loopback interface, which takes time-limited credentials. */
 export class TurnServer {
   readonly port: number;
@@ -19,7 +22,21 @@ export class TurnServer {
   readonly #child: ChildProcess;
   readonly #folder: string;
 
+  /** Its port may be taken by somebody else in the moment in which it starts: then it gets another one. */
   static async start(): Promise<TurnServer> {
+    for (let attempt = 1; ; attempt++) {
+      const server = await TurnServer.#spawn();
+      try {
+        await server.#answers();
+        return server;
+      } catch (error) {
+        await server.stop();
+        if (attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  static async #spawn(): Promise<TurnServer> {
     const folder = await mkdtemp(join(tmpdir(), 'emberlink-turn-'));
     const secret = randomBytes(16).toString('hex');
     const port = await freePort();
@@ -47,9 +64,7 @@ export class TurnServer {
       ],
       { stdio: 'ignore' },
     );
-    const server = new TurnServer(port, secret, child, folder);
-    await server.#answers();
-    return server;
+    return new TurnServer(port, secret, child, folder);
   }
 
   private constructor(port: number, secret: string, child: ChildProcess, folder: string) {
@@ -80,14 +95,22 @@ export class TurnServer {
     const socket = dgram.createSocket('udp4');
     const request = Buffer.concat([Buffer.from('000100002112a442', 'hex'), randomBytes(12)]);
     const ask = setInterval(() => socket.send(request, this.port, '127.0.0.1'), 50);
+    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       await Promise.race([
         once(socket, 'message'),
+        new Promise((_resolve, reject) => {
+          timer = setTimeout(
+            () => reject(new Error('turnserver does not answer')),
+            START_TIMEOUT_MS,
+          );
+        }),
         once(this.#child, 'exit').then(([code]) => {
           throw new Error(`turnserver ended at its start: ${String(code)}`);
         }),
       ]);
     } finally {
+      clearTimeout(timer);
       clearInterval(ask);
       socket.close();
     }
