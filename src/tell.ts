@@ -3,8 +3,13 @@ export function tell<T>(listener: (news: T) => void, news: T): void {
   try {
     listener(news);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    throwLater(error);
   }
+}
+
+/** Reports a bug as an error that nobody caught, while the caller goes on. */
+export function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -3,6 +3,7 @@ import type { Card } from './card.ts';
 import { decodeEnvelope, encodeEnvelope, type Envelope, type Said } from './envelope.ts';
 import type { RoomKeys } from './keys.ts';
 import type { RisingNumbers } from './rising-numbers.ts';
+import { throwLater } from '../tell.ts';
 import { Seen } from './seen.ts';
 
 /** A way that envelopes go: a signaling server by its name, or THROUGH_MEMBERS. */
@@ -240,31 +241,14 @@ export class Introductions {
         const { card, nonce } = envelope;
         if (card.id === this.#card.id) return;
         this.#route(way, address, card.id);
-        const ours = this.#newNonce();
-        const answer: Envelope = {
-          type: 'here',
-          card: this.#card,
-          to: card.id,
-          echo: nonce,
-          nonce: ours,
-        };
-        this.#seal(answer, (data) => this.#ways.get(way)?.send(address, data));
+        this.#answer(way, address, card.id, nonce, this.#newNonce());
         return;
       }
       case 'here': {
         const { card, to, echo, nonce } = envelope;
         if (to !== this.#card.id || card.id === to || !this.#isEcho(echo)) return;
         this.#route(way, address, card.id);
-        if (nonce !== '') {
-          const answer: Envelope = {
-            type: 'here',
-            card: this.#card,
-            to: card.id,
-            echo: nonce,
-            nonce: '',
-          };
-          this.#seal(answer, (data) => this.#ways.get(way)?.send(address, data));
-        }
+        if (nonce !== '') this.#answer(way, address, card.id, nonce, '');
         this.#events.met(card);
         return;
       }
@@ -278,6 +262,13 @@ export class Introductions {
         if (envelope.from !== this.#card.id) this.#events.left(envelope.from);
         return;
     }
+  }
+
+  /** @param nonce of ours, to be echoed in turn; empty where nothing is left to ask */
+  #answer(way: Way, address: string, to: string, echo: string, nonce: string): void {
+    this.#seal({ type: 'here', card: this.#card, to, echo, nonce }, (data) => {
+      this.#ways.get(way)?.send(address, data);
+    });
   }
 
   #route(way: Way, address: string, id: string): void {
@@ -327,11 +318,4 @@ export class Introductions {
     this.#nonces.delete(nonce);
     return end !== undefined && end > performance.now();
   }
-}
-
-/** An error in the app's own code, or in ours: reported as one that nobody caught. */
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

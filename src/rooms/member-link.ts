@@ -3,6 +3,7 @@ import type { Replica } from '../protocol/replica.ts';
 import { Session, type SessionOptions, type SessionState } from '../protocol/session.ts';
 import { WrappedChannel } from '../protocol/wrapped-channel.ts';
 import { ConnectionError } from '../errors.ts';
+import { asError } from '../status.ts';
 import { type Link, MAX_PORT_MESSAGE_BYTES } from './link.ts';
 import { decodeMemberMessage, encodeMemberMessage, type MemberMessage } from './member-messages.ts';
 
@@ -44,7 +45,7 @@ export class MemberLink {
     link.datagrams?.listen((message) => this.#hear(message));
     this.session.run().then(
       () => events.ended(),
-      (error: unknown) => events.ended(error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => events.ended(asError(error)),
     );
   }
 
@@ -98,7 +99,7 @@ export class MemberLink {
       if (message.kind === 'beat') this.#hearBeat(message);
       else this.#events.heard(message);
     } catch (error) {
-      this.session.destroy(error instanceof Error ? error : new Error(String(error)));
+      this.session.destroy(asError(error));
     }
   }
 
