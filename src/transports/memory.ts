@@ -1,5 +1,6 @@
 import { ConnectionError } from '../errors.ts';
 import type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+import { DrainWaiters } from './drain-waiters.ts';
 import { channelClosed, checkFrameSize, frameBytes, Inbox } from './inbox.ts';
 
 export interface MemoryChannelOptions {
@@ -47,7 +48,7 @@ export class MemoryChannel implements Channel {
   #lastDue = 0;
   #scheduled = false;
   #held = false;
-  #drainWaiters: (() => void)[] = [];
+  readonly #drainWaiters = new DrainWaiters();
   /** Resolves when the channel has closed, by whichever side. */
   readonly ended: Promise<void>;
   #resolveEnded: () => void = () => undefined;
@@ -86,7 +87,7 @@ export class MemoryChannel implements Channel {
 
   async drained(): Promise<void> {
     if (!this.congested || this.#state === 'closed') return;
-    await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
+    await this.#drainWaiters.wait();
   }
 
   close(): Promise<void> {
@@ -163,7 +164,7 @@ export class MemoryChannel implements Channel {
       }
       if (this.#other.#state !== 'closed') this.#other.#inbox.frame(frame);
     }
-    if (!this.congested) this.#wakeDrainWaiters();
+    if (!this.congested) this.#drainWaiters.wake();
     this.#schedule();
   }
 
@@ -172,17 +173,11 @@ export class MemoryChannel implements Channel {
     this.#state = 'closed';
     this.#parcels = [];
     this.#parcelBytes = 0;
-    this.#wakeDrainWaiters();
+    this.#drainWaiters.wake();
     queueMicrotask(() => {
       this.#inbox.end(error);
       this.#resolveEnded();
     });
-  }
-
-  #wakeDrainWaiters(): void {
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = [];
-    for (const wake of waiters) wake();
   }
 }
 

@@ -12,6 +12,7 @@
 import { ConnectionError, ProtocolError } from '../errors.ts';
 import type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
 import type { Farewell } from './farewell.ts';
+import { DrainWaiters } from './drain-waiters.ts';
 import { channelClosed, checkFrameSize, frameBytes, Inbox } from './inbox.ts';
 
 /** The largest frame taken from the other side, in bytes: the largest that WebRTC peers send. */
@@ -71,7 +72,7 @@ export class WebRtcChannel implements Channel {
   #queue: Frame[] = [];
   #next = 0;
   #poll: ReturnType<typeof setInterval> | undefined;
-  #drainWaiters: (() => void)[] = [];
+  readonly #drainWaiters = new DrainWaiters();
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
   #lastBuffered = 0;
   /** An upper bound of what the data channel's buffer holds, in bytes. */
@@ -123,10 +124,9 @@ export class WebRtcChannel implements Channel {
 
   async drained(): Promise<void> {
     if (this.#state === 'closed' || !this.congested) return;
-    await new Promise<void>((resolve) => {
-      this.#drainWaiters.push(resolve);
-      this.#pump();
-    });
+    const drained = this.#drainWaiters.wait();
+    this.#pump();
+    await drained;
   }
 
   close(): Promise<void> {
@@ -223,7 +223,7 @@ export class WebRtcChannel implements Channel {
     const buffered = this.#look();
     const progress = sent || buffered < this.#lastBuffered;
     this.#lastBuffered = buffered;
-    if (!waiting && buffered <= BUFFER_LOW_BYTES) this.#wakeDrainWaiters();
+    if (!waiting && buffered <= BUFFER_LOW_BYTES) this.#drainWaiters.wake();
     if (this.#state === 'flushing') {
       if (progress) this.#extendCloseTimer();
       if (!waiting && buffered === 0) {
@@ -242,7 +242,7 @@ export class WebRtcChannel implements Channel {
   /** Whether anything depends on how full the buffer is. */
   #mustLook(): boolean {
     const waiting = this.#next < this.#queue.length;
-    return waiting || this.#drainWaiters.length > 0 || this.#state === 'flushing';
+    return waiting || this.#drainWaiters.count > 0 || this.#state === 'flushing';
   }
 
   /**
@@ -338,7 +338,7 @@ export class WebRtcChannel implements Channel {
     this.#stopPolling();
     this.#queue = [];
     this.#next = 0;
-    this.#wakeDrainWaiters();
+    this.#drainWaiters.wake();
     // Not within `destroy`: its caller is done first.
     queueMicrotask(() => {
       this.#inbox.end(error);
@@ -349,12 +349,6 @@ export class WebRtcChannel implements Channel {
   #stopPolling(): void {
     clearInterval(this.#poll);
     this.#poll = undefined;
-  }
-
-  #wakeDrainWaiters(): void {
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = [];
-    for (const wake of waiters) wake();
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import { ConnectionError, ProtocolError } from '../errors.ts';
 import type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+import { DrainWaiters } from './drain-waiters.ts';
 import { channelClosed, checkFrameSize, frameBytes, Inbox } from './inbox.ts';
 import type { WebSocketClass } from './websocket-class.ts';
 
@@ -104,7 +105,7 @@ export class WebSocketChannel implements Channel {
   readonly #keepAlive: ReturnType<typeof setInterval>;
   #state: ChannelState = 'open';
   #poll: ReturnType<typeof setInterval> | undefined;
-  #drainWaiters: (() => void)[] = [];
+  readonly #drainWaiters = new DrainWaiters();
   #failure: unknown;
   /** Since the last keepalive. */
   #heard = true;
@@ -151,10 +152,9 @@ export class WebSocketChannel implements Channel {
 
   async drained(): Promise<void> {
     if (this.#state === 'closed' || !this.congested) return;
-    await new Promise<void>((resolve) => {
-      this.#drainWaiters.push(resolve);
-      this.#startPolling();
-    });
+    const drained = this.#drainWaiters.wait();
+    this.#startPolling();
+    await drained;
   }
 
   close(): Promise<void> {
@@ -236,11 +236,11 @@ export class WebSocketChannel implements Channel {
 
   #lookAtBuffer(): void {
     const unsent = this.#socket.bufferedAmount;
-    if (unsent <= BUFFER_LOW_BYTES) this.#wakeDrainWaiters();
+    if (unsent <= BUFFER_LOW_BYTES) this.#drainWaiters.wake();
     if (this.#state === 'closing' && unsent === 0) {
       this.#stopPolling();
       this.#socket.close(CLOSE_NORMAL);
-    } else if (this.#state === 'open' && this.#drainWaiters.length === 0) {
+    } else if (this.#state === 'open' && this.#drainWaiters.count === 0) {
       this.#stopPolling();
     }
   }
@@ -250,7 +250,7 @@ export class WebSocketChannel implements Channel {
     this.#state = 'closed';
     clearInterval(this.#keepAlive);
     this.#stopPolling();
-    this.#wakeDrainWaiters();
+    this.#drainWaiters.wake();
     // Not within `destroy`: its caller is done first.
     queueMicrotask(() => {
       this.#inbox.end(error);
@@ -261,12 +261,6 @@ export class WebSocketChannel implements Channel {
   #stopPolling(): void {
     clearInterval(this.#poll);
     this.#poll = undefined;
-  }
-
-  #wakeDrainWaiters(): void {
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = [];
-    for (const wake of waiters) wake();
   }
 }
 
