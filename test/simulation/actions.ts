@@ -181,7 +181,9 @@ export async function startPeer(
   if (random.oneIn(3)) peer.loseIndex();
   const others = peers.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]));
   const source = peer.isNew && others.length > 0 && random.oneIn(2) && random.pick(others);
-  await peer.open(source ? await carOf(source) : undefined);
+  const snapshot = source ? await carOf(source) : undefined;
+  // Another start may have been quicker: two processes never share a disk.
+  if (peer.isDown) await peer.open(snapshot);
 }
 
 async function carOf(ledger: Ledger): Promise<Uint8Array | undefined> {
