@@ -30,7 +30,8 @@ import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
 import { mergedAnew, replayLog } from './recovery.ts';
 import { LedgerReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
-import { kindOf, type BlockKind } from './snapshot.ts';
+import { runsBy } from './runs-by.ts';
+import { kindOf } from './snapshot.ts';
 import { cutCommits, operationFor, type Write } from './transaction.ts';
 import { Turns } from './turns.ts';
 import { LedgerView, type AllDocsOptions, type DocumentRow } from './view.ts';
@@ -593,9 +594,9 @@ export class Ledger {
     await this.#turns.run(async () => {
       this.#checkWritable();
       const nowMs = this.#options.now();
-      for (const { kind, run } of runsByKind(blocks)) {
+      for (const { key: kind, run } of runsBy(blocks, ({ bytes }) => kindOf(bytes))) {
         if (kind === 'commit') {
-          await this.#take(await this.#store.receive(run, nowMs), nowMs, origin);
+          await this.#take(await this.#store.receive(run, nowMs, origin), nowMs);
         } else if (kind === 'page') {
           await this.#store.addPages(run);
         } else {
@@ -608,8 +609,8 @@ export class Ledger {
   async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
     const brought = await this.#store.addRoot(root, this.#documents);
     if (brought === undefined) return;
-    this.#tell(new Set(brought.ids), brought.cids, 'remote', origin);
-    await this.#take(await this.#store.receiveDue(nowMs), nowMs, origin);
+    this.#tell(new Set(brought.ids), [{ cids: brought.cids, origin }], 'remote');
+    await this.#take(await this.#store.receiveDue(nowMs), nowMs);
   }
 
   async *#blocks(cids: Iterable<CID>): AsyncGenerator<Block> {
@@ -636,26 +637,17 @@ export class Ledger {
     await this.#receive(blocks);
   }
 
-  async #take(
-    { applied, rejected, healed, error }: Received,
-    nowMs: number,
-    origin?: object,
-  ): Promise<void> {
+  async #take({ applied, rejected, healed, error }: Received, nowMs: number): Promise<void> {
     this.#rejected.push(...rejected);
     this.#rejected.splice(0, this.#rejected.length - MAX_REJECTED);
     if (healed) await this.#rebuild();
-    this.#merge(applied, 'remote', origin, healed);
+    this.#merge(applied, 'remote', healed);
     this.#awaitDue(nowMs, error instanceof StorageError);
     if (error !== undefined) throw error;
   }
 
   /** Brings commits that are in the log into the documents, and tells who wants to know. */
-  #merge(
-    applied: readonly Applied[],
-    origin: Change['origin'],
-    from?: object,
-    merged = false,
-  ): void {
+  #merge(applied: readonly Applied[], kind: Change['origin'], merged = false): void {
     if (applied.length === 0) return;
     const ids = new Set<string>();
     for (const { number, commit, bytes } of applied) {
@@ -663,26 +655,26 @@ export class Ledger {
       for (const operation of commit.operations) ids.add(operation.id);
       this.#unsavedBytes += bytes.length;
     }
-    this.#tell(
-      ids,
-      applied.map(({ cid }) => cid),
+    const news = runsBy(applied, ({ origin }) => origin).map(({ key: origin, run }) => ({
+      cids: run.map(({ cid }) => cid),
       origin,
-      from,
-    );
+    }));
+    this.#tell(ids, news, kind);
     this.#maintainWhenQuiet();
   }
 
   /** Tells who wants to know that blocks came, and what they changed. */
   #tell(
     ids: ReadonlySet<string>,
-    cids: readonly CID[],
-    origin: Change['origin'],
-    from?: object,
+    news: readonly { readonly cids: readonly CID[]; readonly origin: object | undefined }[],
+    kind: Change['origin'],
   ): void {
     this.#view.invalidate(ids);
-    for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, from));
+    for (const { cids, origin } of news) {
+      for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, origin));
+    }
     if (this.#listeners.size > 0) {
-      const change: Change = { ids: [...ids], clock: this.clock, origin };
+      const change: Change = { ids: [...ids], clock: this.clock, origin: kind };
       for (const listener of this.#listeners) callSafely(() => listener(change));
     }
   }
@@ -903,18 +895,6 @@ export class Ledger {
 function overtaking(earlier: Write | undefined, later: Write): Write {
   if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
   return { ...later, resolve: true };
-}
-
-/** The blocks in their order, those of one kind that follow one another together. */
-function runsByKind(blocks: readonly Block[]): { kind: BlockKind; run: Block[] }[] {
-  const runs: { kind: BlockKind; run: Block[] }[] = [];
-  for (const block of blocks) {
-    const kind = kindOf(block.bytes);
-    const last = runs.at(-1);
-    if (last?.kind === kind) last.run.push(block);
-    else runs.push({ kind, run: [block] });
-  }
-  return runs;
 }
 
 interface PendingWrite {
