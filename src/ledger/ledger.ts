@@ -170,6 +170,8 @@ export class Ledger {
   #dueTimer: ReturnType<typeof setTimeout> | undefined;
   /** The wall clock at which all parked commits whose time had come were applied. */
   #judgedMs = Infinity;
+  /** The storage failed while parked commits were applied, and they were not tried again since. */
+  #isRetryDue = false;
 
   private constructor(parts: LedgerParts) {
     this.name = parts.name;
@@ -817,6 +819,7 @@ export class Ledger {
   /** Applies the parked commits that can be; a storage that fails is tried again later. */
   async #applyDue(): Promise<void> {
     await this.#turns.run(async () => {
+      this.#isRetryDue = false;
       if (this.#state !== 'open' || this.#store.parkedCount === 0) return;
       const nowMs = this.#options.now();
       try {
@@ -831,12 +834,16 @@ export class Ledger {
 
   /**
    * Sets the timer for the parked commits that were too early when they were last judged: since then
-   * the wall clock may have jumped over the time of some, as it does after a machine has slept.
+   * the wall clock may have jumped over the time of some, as it does after a machine has slept. Those
+   * that a storage did not take are tried again once something else was stored.
    */
   #awaitDue(nowMs: number, failed: boolean): void {
     clearTimeout(this.#dueTimer);
     this.#judgedMs = Math.min(this.#judgedMs, nowMs);
-    const dueMs = failed ? nowMs + RETRY_MS : this.#store.nextDueMs(this.#judgedMs);
+    let dueMs = this.#store.nextDueMs(this.#judgedMs);
+    if (failed) dueMs = nowMs + RETRY_MS;
+    else if (this.#isRetryDue) dueMs = nowMs;
+    this.#isRetryDue ||= failed;
     if (dueMs === Infinity || this.#state !== 'open') return;
     const delayMs = Math.min(Math.max(0, dueMs - this.#options.now()) + 1, MAX_TIMER_MS);
     this.#dueTimer = setTimeout(() => {
