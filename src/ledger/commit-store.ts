@@ -304,7 +304,11 @@ export class CommitStore {
         for (const block of queue) {
           try {
             const outcome = this.#stage(block, nowMs, source);
-            if (outcome === 'held') continue;
+            if (outcome === 'held') {
+              // A snapshot has brought it meanwhile.
+              if (source === 'parked') this.#parked.remove(block.cid);
+              continue;
+            }
             if (!outcome.parked) staged.push({ block, commit: outcome.commit });
             else if (source === 'sender') {
               await this.#parked.add(block, outcome.digest, outcome.commit);
@@ -338,11 +342,13 @@ export class CommitStore {
   async #childrenOf(commits: readonly Applied[], nowMs: number): Promise<Brought[]> {
     if (this.#parked.size === 0) return [];
     const ready = this.#readiness(nowMs);
-    const blocks: Brought[] = [];
+    // By key, since one may have several parents among them.
+    const blocks = new Map<string, Brought>();
     for (const { number } of commits) {
-      blocks.push(...(await this.#parked.readyChildren(this.#state.table.digest(number), ready)));
+      const children = await this.#parked.readyChildren(this.#state.table.digest(number), ready);
+      for (const child of children) blocks.set(keyOf(child.cid.multihash.digest), child);
     }
-    return blocks;
+    return [...blocks.values()];
   }
 
   #readiness(nowMs: number): (commit: ParkedCommit) => boolean {
