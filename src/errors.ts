@@ -35,6 +35,8 @@ export type LedgerErrorCode =
   | 'invalid-option'
   | 'closed'
   | 'locked'
+  | 'other-version'
+  | 'interrupted'
   | 'unknown-clock'
   | 'no-storage'
   | 'no-snapshot';
@@ -44,7 +46,7 @@ export class LedgerError extends EmberlinkError<LedgerErrorCode> {
   override readonly name = 'LedgerError';
 }
 
-export type StorageErrorCode = 'full' | 'io' | 'corrupt' | 'missing-block';
+export type StorageErrorCode = 'full' | 'io' | 'corrupt' | 'missing-block' | 'replaced';
 
 /** The place where the log lives failed. What was acknowledged before is still there. */
 export class StorageError extends EmberlinkError<StorageErrorCode> {
