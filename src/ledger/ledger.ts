@@ -5,6 +5,7 @@ import { carHeader } from '../car/writer.ts';
 import { verifyBlock, type Block } from '../blocks.ts';
 import { DocumentError, LedgerError, StorageError } from '../errors.ts';
 import { Log, type LogDamage, type LogPosition } from '../storage/log.ts';
+import type { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
@@ -20,6 +21,7 @@ import {
   checkLedgerOptions,
   loadSnapshot,
   openPlace,
+  persistenceOf,
   type CheckedOptions,
   type LedgerOptions,
 } from './options.ts';
@@ -121,7 +123,7 @@ export async function openLedger(name: string, options: LedgerOptions = {}): Pro
   const place = await openPlace(name, options);
   let ledger: Ledger | undefined;
   try {
-    ledger = await Ledger.open(name, place, checked);
+    ledger = await Ledger.open(name, place, checked, persistenceOf(options));
     if (options.snapshot !== undefined && ledger.replica.history.commitCount === 0) {
       await ledger.import(await loadSnapshot(options.snapshot));
     }
@@ -150,6 +152,7 @@ export class Ledger {
   readonly #writer: Uint8Array;
   readonly #turns = new Turns();
   readonly #compaction: Compaction;
+  readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #rejected: Rejected[] = [];
   #unreadable: readonly CID[];
@@ -179,6 +182,7 @@ export class Ledger {
     this.#options = parts.options;
     this.#writer = parts.writer;
     this.#documents = parts.documents;
+    this.#persistence = parts.persistence;
     this.#unreadable = parts.unreadable;
     this.#savedBytes = parts.savedBytes;
     this.#savedCommits = parts.savedCommits;
@@ -203,7 +207,12 @@ export class Ledger {
   }
 
   /** Opens a ledger in a place of its own; see `openLedger`. */
-  static async open(name: string, place: Place, options: CheckedOptions): Promise<Ledger> {
+  static async open(
+    name: string,
+    place: Place,
+    options: CheckedOptions,
+    persistence?: Persistence,
+  ): Promise<Ledger> {
     const { durability, segmentBytes } = options;
     const replicaId = await readReplicaId(place);
     const writer = newWriter(replicaId);
@@ -236,6 +245,7 @@ export class Ledger {
       options,
       replicaId,
       writer,
+      persistence,
       documents,
       unreadable: replay.unreadable,
       unsavedBytes: replay.bytes,
@@ -258,6 +268,15 @@ export class Ledger {
    */
   get writer(): string {
     return hex(this.#writer);
+  }
+
+  /**
+   * In browsers: whether what is stored stays until its user removes it; if false the browser may clear
+   * it when the disk fills up (see the option `persist`). Undefined until the browser, or its user, has
+   * answered, and for places that are no browser's.
+   */
+  get persisted(): boolean | undefined {
+    return this.#persistence?.answer;
   }
 
   get recovery(): RecoveryReport {
@@ -932,6 +951,7 @@ interface LedgerParts {
   readonly options: CheckedOptions;
   readonly replicaId: Uint8Array;
   readonly writer: Uint8Array;
+  readonly persistence: Persistence | undefined;
   readonly documents: Documents;
   readonly unreadable: readonly CID[];
   readonly unsavedBytes: number;
