@@ -115,6 +115,8 @@ export class ProtocolError extends EmberlinkError<ProtocolErrorCode> {
 export type SignalErrorCode =
   | 'not-a-signal'
   | 'truncated'
+  | 'case-changed'
+  | 'several-signals'
   | 'expected-offer'
   | 'expected-answer'
   | 'own-offer'
