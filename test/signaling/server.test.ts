@@ -52,7 +52,7 @@ function selfSigned(): { readonly tlsCertFile: string; readonly tlsKeyFile: stri
   return { tlsCertFile, tlsKeyFile };
 }
 
-test('an app has its pages on the same port, beside what is the server\'s own', async () => {
+test("an app has its pages on the same port, beside what is the server's own", async () => {
   const { url } = await servers.start({
     path: '/signal',
     pages: (request, response) => response.end(`page ${request.url}`),
