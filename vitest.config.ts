@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: {
     alias: {
+      'emberlink/react': fileURLToPath(new URL('./src/react/index.ts', import.meta.url)),
       'emberlink/server': fileURLToPath(new URL('./src/server.ts', import.meta.url)),
       emberlink: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
     },
