@@ -105,6 +105,8 @@ export class ProtocolError extends EmberlinkError<ProtocolErrorCode> {
 export type SignalErrorCode =
   | 'not-a-signal'
   | 'truncated'
+  | 'case-changed'
+  | 'several-signals'
   | 'expected-offer'
   | 'expected-answer'
   | 'own-offer'

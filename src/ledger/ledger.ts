@@ -30,7 +30,8 @@ import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
 import { mergedAnew, replayLog } from './recovery.ts';
 import { LedgerReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
-import { kindOf, type BlockKind } from './snapshot.ts';
+import { runsBy } from './runs-by.ts';
+import { kindOf } from './snapshot.ts';
 import { cutCommits, operationFor, type Write } from './transaction.ts';
 import { Turns } from './turns.ts';
 import { LedgerView, type AllDocsOptions, type DocumentRow } from './view.ts';
@@ -169,6 +170,8 @@ export class Ledger {
   #dueTimer: ReturnType<typeof setTimeout> | undefined;
   /** The wall clock at which all parked commits whose time had come were applied. */
   #judgedMs = Infinity;
+  /** The storage failed while parked commits were applied, and they were not tried again since. */
+  #isRetryDue = false;
 
   private constructor(parts: LedgerParts) {
     this.name = parts.name;
@@ -593,9 +596,9 @@ export class Ledger {
     await this.#turns.run(async () => {
       this.#checkWritable();
       const nowMs = this.#options.now();
-      for (const { kind, run } of runsByKind(blocks)) {
+      for (const { key: kind, run } of runsBy(blocks, ({ bytes }) => kindOf(bytes))) {
         if (kind === 'commit') {
-          await this.#take(await this.#store.receive(run, nowMs), nowMs, origin);
+          await this.#take(await this.#store.receive(run, nowMs, origin), nowMs);
         } else if (kind === 'page') {
           await this.#store.addPages(run);
         } else {
@@ -608,8 +611,8 @@ export class Ledger {
   async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
     const brought = await this.#store.addRoot(root, this.#documents);
     if (brought === undefined) return;
-    this.#tell(new Set(brought.ids), brought.cids, 'remote', origin);
-    await this.#take(await this.#store.receiveDue(nowMs), nowMs, origin);
+    this.#tell(new Set(brought.ids), [{ cids: brought.cids, origin }], 'remote');
+    await this.#take(await this.#store.receiveDue(nowMs), nowMs);
   }
 
   async *#blocks(cids: Iterable<CID>): AsyncGenerator<Block> {
@@ -636,26 +639,17 @@ export class Ledger {
     await this.#receive(blocks);
   }
 
-  async #take(
-    { applied, rejected, healed, error }: Received,
-    nowMs: number,
-    origin?: object,
-  ): Promise<void> {
+  async #take({ applied, rejected, healed, error }: Received, nowMs: number): Promise<void> {
     this.#rejected.push(...rejected);
     this.#rejected.splice(0, this.#rejected.length - MAX_REJECTED);
     if (healed) await this.#rebuild();
-    this.#merge(applied, 'remote', origin, healed);
+    this.#merge(applied, 'remote', healed);
     this.#awaitDue(nowMs, error instanceof StorageError);
     if (error !== undefined) throw error;
   }
 
   /** Brings commits that are in the log into the documents, and tells who wants to know. */
-  #merge(
-    applied: readonly Applied[],
-    origin: Change['origin'],
-    from?: object,
-    merged = false,
-  ): void {
+  #merge(applied: readonly Applied[], kind: Change['origin'], merged = false): void {
     if (applied.length === 0) return;
     const ids = new Set<string>();
     for (const { number, commit, bytes } of applied) {
@@ -663,26 +657,26 @@ export class Ledger {
       for (const operation of commit.operations) ids.add(operation.id);
       this.#unsavedBytes += bytes.length;
     }
-    this.#tell(
-      ids,
-      applied.map(({ cid }) => cid),
+    const news = runsBy(applied, ({ origin }) => origin).map(({ key: origin, run }) => ({
+      cids: run.map(({ cid }) => cid),
       origin,
-      from,
-    );
+    }));
+    this.#tell(ids, news, kind);
     this.#maintainWhenQuiet();
   }
 
   /** Tells who wants to know that blocks came, and what they changed. */
   #tell(
     ids: ReadonlySet<string>,
-    cids: readonly CID[],
-    origin: Change['origin'],
-    from?: object,
+    news: readonly { readonly cids: readonly CID[]; readonly origin: object | undefined }[],
+    kind: Change['origin'],
   ): void {
     this.#view.invalidate(ids);
-    for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, from));
+    for (const { cids, origin } of news) {
+      for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, origin));
+    }
     if (this.#listeners.size > 0) {
-      const change: Change = { ids: [...ids], clock: this.clock, origin };
+      const change: Change = { ids: [...ids], clock: this.clock, origin: kind };
       for (const listener of this.#listeners) callSafely(() => listener(change));
     }
   }
@@ -825,6 +819,7 @@ export class Ledger {
   /** Applies the parked commits that can be; a storage that fails is tried again later. */
   async #applyDue(): Promise<void> {
     await this.#turns.run(async () => {
+      this.#isRetryDue = false;
       if (this.#state !== 'open' || this.#store.parkedCount === 0) return;
       const nowMs = this.#options.now();
       try {
@@ -839,12 +834,16 @@ export class Ledger {
 
   /**
    * Sets the timer for the parked commits that were too early when they were last judged: since then
-   * the wall clock may have jumped over the time of some, as it does after a machine has slept.
+   * the wall clock may have jumped over the time of some, as it does after a machine has slept. Those
+   * that a storage did not take are tried again once something else was stored.
    */
   #awaitDue(nowMs: number, failed: boolean): void {
     clearTimeout(this.#dueTimer);
     this.#judgedMs = Math.min(this.#judgedMs, nowMs);
-    const dueMs = failed ? nowMs + RETRY_MS : this.#store.nextDueMs(this.#judgedMs);
+    let dueMs = this.#store.nextDueMs(this.#judgedMs);
+    if (failed) dueMs = nowMs + RETRY_MS;
+    else if (this.#isRetryDue) dueMs = nowMs;
+    this.#isRetryDue ||= failed;
     if (dueMs === Infinity || this.#state !== 'open') return;
     const delayMs = Math.min(Math.max(0, dueMs - this.#options.now()) + 1, MAX_TIMER_MS);
     this.#dueTimer = setTimeout(() => {
@@ -903,18 +902,6 @@ export class Ledger {
 function overtaking(earlier: Write | undefined, later: Write): Write {
   if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
   return { ...later, resolve: true };
-}
-
-/** The blocks in their order, those of one kind that follow one another together. */
-function runsByKind(blocks: readonly Block[]): { kind: BlockKind; run: Block[] }[] {
-  const runs: { kind: BlockKind; run: Block[] }[] = [];
-  for (const block of blocks) {
-    const kind = kindOf(block.bytes);
-    const last = runs.at(-1);
-    if (last?.kind === kind) last.run.push(block);
-    else runs.push({ kind, run: [block] });
-  }
-  return runs;
 }
 
 interface PendingWrite {

@@ -27,7 +27,9 @@ export interface Replica {
    * resolves when they are as durable as the replica promises. Blocks held already are nothing new.
    * Blocks whose links are not there yet are kept aside within a bound of the replica's choice; between
    * many peers that is usual.
-   * @param origin handed on to the watchers, so that a session does not echo what it brought
+   * @param origin handed on to the watchers with these blocks, also with those that are kept aside
+   *   first, so that a session does not echo what it brought. It may be kept for longer than that
+   *   session lives
    * @throws BlockError for the first block that cannot be; the blocks before it are stored
    */
   receive(blocks: readonly Block[], origin?: object): MaybePromise<void>;

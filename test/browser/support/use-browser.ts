@@ -1,0 +1,20 @@
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { BrowserKind } from './find-browser.ts';
+import { launchBrowser, type TestBrowser } from './launch-browser.ts';
+
+/**
+ * One browser for the tests of a suite: it is launched before them. After each of them its pages are
+ * closed, and the test fails when one of them has complained.
+ */
+export function useBrowser(kind: BrowserKind): () => TestBrowser {
+  let browser: TestBrowser | undefined;
+  beforeAll(async () => {
+    browser = await launchBrowser(kind);
+  });
+  afterEach(() => browser?.clear());
+  afterAll(() => browser?.close());
+  return () => {
+    if (browser === undefined) throw new Error('the browser is launched before the first test');
+    return browser;
+  };
+}
