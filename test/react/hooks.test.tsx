@@ -22,6 +22,10 @@ import {
 } from '../../src/react/index.ts';
 import { mount } from './mount.tsx';
 
+interface Note extends Document {
+  readonly n: number | string;
+}
+
 const MEMORY = { storage: 'memory' } as const;
 
 /** Longer than what nobody uses any more lingers. */
@@ -49,11 +53,11 @@ it('opens one ledger for all components of its name, in strict mode too, and clo
   const seen = new Set<Ledger>();
   function User({ id }: { id: string }): ReactElement {
     const { state, ledger } = useLedger('shared', { storage: 'memory' });
-    const { doc } = useDocument(ledger, 'a');
+    const { doc } = useDocument<Note>(ledger, 'a');
     useEffect(() => {
       if (ledger !== undefined) seen.add(ledger);
     }, [ledger]);
-    return <p id={id}>{`${state} ${String(doc?.['n'])}`}</p>;
+    return <p id={id}>{`${state} ${doc?.n}`}</p>;
   }
   const first = mount(<User id="first" />);
   expect(first.text()).toBe('opening undefined');
@@ -150,7 +154,7 @@ it('shows a document, its changes and its end, and renders for nothing else', as
   const ledger = await memoryLedger({ _id: 'a', tags: ['x'] });
   const seen: DocumentState[] = [];
   function Reader({ id }: { id: string }): ReactElement {
-    const found = useDocument(ledger, id);
+    const found = useDocument<Note>(ledger, id);
     seen.push(found);
     return <p>{`${found.state} ${JSON.stringify(found.doc?.['tags'])}`}</p>;
   }
@@ -183,7 +187,7 @@ it('shows nothing of one document under the id of another', async () => {
     from: Ledger | undefined;
     id: string | undefined;
   }): ReactElement {
-    const { state, doc } = useDocument<Document & { n: number }>(from, id);
+    const { state, doc } = useDocument<Note>(from, id);
     const text = `${id} ${state} ${doc?._id} ${doc?.n}`;
     seen.push(text);
     return <p>{text}</p>;
@@ -225,9 +229,9 @@ it('never puts an older reading in the place of a newer one', async () => {
   });
   const seen: unknown[] = [];
   function Reader(): ReactElement {
-    const { doc } = useDocument(ledger, 'a');
-    seen.push(doc?.['n']);
-    return <p>{String(doc?.['n'])}</p>;
+    const { doc } = useDocument<Note>(ledger, 'a');
+    seen.push(doc?.n);
+    return <p>{String(doc?.n)}</p>;
   }
   const root = mount(<Reader />, { strict: false });
   for (let n = 1; n <= 20; n++) await ledger.put({ _id: 'a', n });
@@ -238,23 +242,25 @@ it('never puts an older reading in the place of a newer one', async () => {
 });
 
 it('tells of conflicts, also of those that change nothing of the document', async () => {
-  const [here, there] = [await memoryLedger({ _id: 'a', title: 'one' }), await memoryLedger()];
+  const [here, there] = [await memoryLedger({ _id: 'a', n: 'one' }), await memoryLedger()];
   await there.import(here.export());
   const docs = new Set<unknown>();
   function Reader({ from }: { from: Ledger }): ReactElement {
-    const { doc, conflicts } = useDocument(from, 'a');
+    const { doc, conflicts } = useDocument<Note>(from, 'a');
     docs.add(doc);
-    const values = conflicts.flatMap(({ versions }) => versions.map(({ value }) => value));
-    return <p>{`${String(doc?.['title'])}: ${values.join()}`}</p>;
+    const values = conflicts.flatMap(({ versions }) =>
+      versions.map(({ value }) => value as string),
+    );
+    return <p>{`${doc?.n}: ${values.join()}`}</p>;
   }
-  await there.put({ _id: 'a', title: 'earlier' });
-  await here.put({ _id: 'a', title: 'later' });
+  await there.put({ _id: 'a', n: 'earlier' });
+  await here.put({ _id: 'a', n: 'later' });
   const root = mount(<Reader from={here} />, { strict: false });
   await vi.waitFor(() => expect(root.text()).toBe('later: '), SOON);
   await here.import(there.export());
   await vi.waitFor(() => expect(root.text()).toBe('later: later,earlier'), SOON);
   expect(docs.size, 'nothing, and the one document').toBe(2);
-  await here.put({ _id: 'a', title: 'later' }, { resolve: true });
+  await here.put({ _id: 'a', n: 'later' }, { resolve: true });
   await vi.waitFor(() => expect(root.text()).toBe('later: '), SOON);
 });
 
@@ -262,7 +268,7 @@ it('shows the error of a closed ledger', async () => {
   const ledger = await memoryLedger();
   await ledger.close();
   function Reader(): ReactElement {
-    const { state, error } = useDocument(ledger, 'a');
+    const { state, error } = useDocument<Note>(ledger, 'a');
     const rows = useAllDocs(ledger);
     return <p>{`${state}: ${error?.message}; ${rows.state}`}</p>;
   }
@@ -281,12 +287,12 @@ it('keeps rows that did not change, so that only the others render', async () =>
   );
   const rendered: string[] = [];
   const lists: RowsState<unknown>['rows'][] = [];
-  const Row = memo(({ doc }: { doc: Document }): ReactElement => {
+  const Row = memo(({ doc }: { doc: Note }): ReactElement => {
     rendered.push(doc._id);
-    return <li>{`${doc._id}=${String(doc['n'])}`}</li>;
+    return <li>{`${doc._id}=${doc.n}`}</li>;
   });
   function List(): ReactElement {
-    const { rows } = useAllDocs(ledger, { prefix: 'note:' });
+    const { rows } = useAllDocs<Note>(ledger, { prefix: 'note:' });
     lists.push(rows);
     return (
       <ul>
@@ -370,7 +376,7 @@ it('goes on with the last rows when a map function throws, and anew with the nex
   };
   function List(): ReactElement {
     const { state, rows, error } = useLiveQuery(ledger, byN);
-    return <p>{`${state} ${rows.map(({ key }) => String(key)).join()} ${error?.message}`}</p>;
+    return <p>{`${state} ${rows.map(({ key }) => key as number).join()} ${error?.message}`}</p>;
   }
   const root = mount(<List />);
   await vi.waitFor(() => expect(root.text()).toBe('ready 1 undefined'), SOON);
@@ -402,11 +408,11 @@ it('reads once for many components and many writes of one moment', async () => {
 it('never shows two values of one document at once, whatever is rendered meanwhile', async () => {
   const ledger = await memoryLedger({ _id: 'a', n: 0 });
   function Reader({ page }: { page: number }): ReactElement {
-    const { doc } = useDocument(ledger, 'a');
+    const { doc } = useDocument<Note>(ledger, 'a');
     // Slow enough for React to give others a turn in the midst of a transition.
     const end = performance.now() + 0.5;
     while (performance.now() < end);
-    return <b data-page={page}>{`${String(doc?.['n'])} `}</b>;
+    return <b data-page={page}>{`${doc?.n} `}</b>;
   }
   function Page(): ReactElement {
     const [page, setPage] = useState(0);
@@ -445,9 +451,9 @@ it('takes over what a server has rendered, without a warning, and then shows wha
   const ledger = await memoryLedger({ _id: 'a', n: 1 });
   function App(): ReactNode {
     const { state } = useLedger('hydrated', MEMORY);
-    const { state: found, doc } = useDocument(ledger, 'a');
+    const { state: found, doc } = useDocument<Note>(ledger, 'a');
     const { rows } = useAllDocs(ledger);
-    return <p>{`${state} ${found} ${String(doc?.['n'])} ${rows.length}`}</p>;
+    return <p>{`${state} ${found} ${doc?.n} ${rows.length}`}</p>;
   }
   // Another part of the page has it open and read already.
   const other = mount(<App />);
@@ -471,7 +477,7 @@ it('takes over what a server has rendered, without a warning, and then shows wha
 it('shows one ledger in two roots', async () => {
   const ledger = await memoryLedger({ _id: 'a', n: 1 });
   function Reader(): ReactElement {
-    return <p>{String(useDocument(ledger, 'a').doc?.['n'])}</p>;
+    return <p>{String(useDocument<Note>(ledger, 'a').doc?.n)}</p>;
   }
   const roots = [mount(<Reader />), mount(<Reader />)];
   await ledger.put({ _id: 'a', n: 2 });

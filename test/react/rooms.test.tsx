@@ -1,6 +1,12 @@
 import { type ReactElement, useEffect, useState } from 'react';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { type Ledger, openLedger, type Room, type RoomPeer } from '../../src/index.ts';
+import {
+  type Document,
+  type Ledger,
+  openLedger,
+  type Room,
+  type RoomPeer,
+} from '../../src/index.ts';
 import {
   type PresenceState,
   useDocument,
@@ -29,6 +35,10 @@ async function memoryLedger(name: string): Promise<Ledger> {
   return ledger;
 }
 
+interface Song extends Document {
+  readonly plays: number;
+}
+
 interface MemberProps {
   readonly name: string;
   readonly ledger: Ledger | undefined;
@@ -55,11 +65,11 @@ it('brings two roots together in a room, with presence, until one is gone', asyn
     const presence = usePresence<{ at: string }>(room);
     const { set } = presence;
     useEffect(() => set({ at: name }), [set, name]);
-    const { doc } = useDocument(ledger, 'song');
+    const { doc } = useDocument<Song>(ledger, 'song');
     seen.set(name, [...(seen.get(name) ?? []), { peers, presence }]);
     const names = peers.map(({ info }) => (info as { name: string }).name).join();
     const others = [...presence.others.values()].map(({ at }) => at).join();
-    return <p>{`${state} [${names}] ${presence.own?.at} [${others}] ${String(doc?.['plays'])}`}</p>;
+    return <p>{`${state} [${names}] ${presence.own?.at} [${others}] ${doc?.plays}`}</p>;
   }
   const [alices, bobs] = [await memoryLedger('alice'), await memoryLedger('bob')];
   await alices.put({ _id: 'song', plays: 1 });
@@ -176,13 +186,13 @@ it('leaves the room before it closes the ledger, so that what was written arrive
   }
   function Other({ ledger }: { ledger: Ledger }): ReactElement {
     useRoom(ledger, { room: 'garden', signaling: adapter, iceServers: [] });
-    return <p>{String(useDocument(ledger, 'last').doc?.['n'])}</p>;
+    return <p>{String(useDocument<Song>(ledger, 'last').doc?.plays)}</p>;
   }
   const bobs = await memoryLedger('bob');
   const other = mount(<Other ledger={bobs} />);
   const app = mount(<App />);
   await vi.waitFor(() => expect(app.text()).toBe('live'), SOON);
-  const written = own!.put({ _id: 'last', n: 1 });
+  const written = own!.put({ _id: 'last', plays: 1 });
   app.unmount();
   await written;
   await vi.waitFor(() => expect(other.text()).toBe('1'), SOON);
