@@ -42,31 +42,24 @@ export type {
   FieldConflict,
   HistoryEntry,
 } from './ledger/history.ts';
-export {
-  openLedger,
-  type Change,
-  type Clock,
-  type ImportReport,
-  type Ledger,
-  type PutOptions,
-  type RecoveryReport,
-  type VerifyReport,
-  type WriteResult,
+export { joinRoom } from './join-room.ts';
+export type {
+  Change,
+  Clock,
+  ImportReport,
+  Ledger,
+  PutOptions,
+  RecoveryReport,
+  VerifyReport,
+  WriteResult,
 } from './ledger/ledger.ts';
 export type { LedgerOptions } from './ledger/options.ts';
 export type { LedgerReplica } from './ledger/replica.ts';
 export type { MapFunction, QueryOptions, QueryRow } from './ledger/query.ts';
 export type { AllDocsOptions, DocumentRow, LedgerView } from './ledger/view.ts';
+export { openLedger } from './open-ledger.ts';
 export type { Replica } from './protocol/replica.ts';
-export {
-  joinRoom,
-  type Authorization,
-  type Room,
-  type RoomMember,
-  type RoomOptions,
-  type RoomPeer,
-  type RoomStatus,
-} from './room.ts';
+export type { Authorization, Room, RoomMember, RoomOptions, RoomPeer, RoomStatus } from './room.ts';
 export type { Access } from './rooms/handshake.ts';
 export { createRoomSecret, roomId } from './rooms/keys.ts';
 export type { Link, LinkAttempt, Linker, LinkOptions, LinkSignal, Port } from './rooms/link.ts';
