@@ -60,8 +60,8 @@ async function answer(
     response.setHeader('Upgrade', 'websocket');
     return say(response, 426);
   }
-  if (pages.others !== undefined) return void pages.others(request, response);
-  return say(response, 404);
+  if (pages.others === undefined) return say(response, 404);
+  pages.others(request, response);
 }
 
 /** The path of a request, without its query. */

@@ -76,6 +76,12 @@ export interface Ledger {
    * first 16 digits stay the same, the others are new each time that it is opened.
    */
   readonly writer: string;
+  /**
+   * In browsers: whether what is stored stays until its user removes it; if false the browser may clear
+   * it when the disk fills up (see the option `persist`). Undefined until the browser, or its user, has
+   * answered, and for places that are no browser's.
+   */
+  readonly persisted: boolean | undefined;
   readonly recovery: RecoveryReport;
 
   // --- writing ---

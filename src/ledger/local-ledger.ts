@@ -4,6 +4,7 @@ import { carHeader } from '../car/writer.ts';
 import type { Block } from '../blocks.ts';
 import { LedgerError, StorageError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
+import type { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
@@ -26,6 +27,7 @@ import {
   checkLedgerOptions,
   loadSnapshot,
   openPlace,
+  persistenceOf,
   type CheckedOptions,
   type LedgerOptions,
 } from './options.ts';
@@ -82,7 +84,7 @@ export async function openLocalLedger(
   const place = await openPlace(name, options);
   let ledger: LocalLedger | undefined;
   try {
-    ledger = await LocalLedger.open(name, place, checked);
+    ledger = await LocalLedger.open(name, place, checked, persistenceOf(options));
     if (options.snapshot !== undefined && ledger.replica.history.commitCount === 0) {
       await ledger.import(await loadSnapshot(options.snapshot));
     }
@@ -105,6 +107,7 @@ export class LocalLedger implements Ledger {
   readonly #writer: Uint8Array;
   readonly #turns = new Turns();
   readonly #compaction: Compaction;
+  readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #rebuiltListeners = new Set<() => void>();
   readonly #rejected: Rejected[] = [];
@@ -137,6 +140,7 @@ export class LocalLedger implements Ledger {
     this.#options = parts.options;
     this.#writer = parts.writer;
     this.#documents = parts.documents;
+    this.#persistence = parts.persistence;
     this.#unreadable = parts.unreadable;
     this.#savedBytes = parts.savedBytes;
     this.#savedCommits = parts.savedCommits;
@@ -161,7 +165,12 @@ export class LocalLedger implements Ledger {
   }
 
   /** Opens a ledger in a place of its own; see `openLedger`. */
-  static async open(name: string, place: Place, options: CheckedOptions): Promise<LocalLedger> {
+  static async open(
+    name: string,
+    place: Place,
+    options: CheckedOptions,
+    persistence?: Persistence,
+  ): Promise<LocalLedger> {
     const { durability, segmentBytes } = options;
     const replicaId = await readReplicaId(place);
     const writer = newWriter(replicaId);
@@ -194,6 +203,7 @@ export class LocalLedger implements Ledger {
       options,
       replicaId,
       writer,
+      persistence,
       documents,
       unreadable: replay.unreadable,
       unsavedBytes: replay.bytes,
@@ -211,6 +221,10 @@ export class LocalLedger implements Ledger {
 
   get writer(): string {
     return hex(this.#writer);
+  }
+
+  get persisted(): boolean | undefined {
+    return this.#persistence?.answer;
   }
 
   get recovery(): RecoveryReport {
@@ -830,6 +844,7 @@ interface LedgerParts {
   readonly options: CheckedOptions;
   readonly replicaId: Uint8Array;
   readonly writer: Uint8Array;
+  readonly persistence: Persistence | undefined;
   readonly documents: Documents;
   readonly unreadable: readonly CID[];
   readonly unsavedBytes: number;
