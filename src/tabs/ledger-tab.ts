@@ -39,6 +39,8 @@ const MAX_CHANNELS = 64;
 
 export interface LedgerTabOptions {
   readonly name: string;
+  /** The name of what the tabs share: a lock, a channel, and the beginning of each tab's own. */
+  readonly channel: string;
   readonly environment: TabEnvironment;
   /** For this tab alone: fails where another has the ledger. */
   readonly exclusive: boolean;
@@ -108,12 +110,12 @@ export class LedgerTab {
   }
 
   private constructor(options: LedgerTabOptions) {
-    const { name, environment, exclusive } = options;
+    const { channel, environment, exclusive } = options;
     this.#options = options;
-    this.#common = environment.openChannel(channelName(name), (data) => this.#hear(data));
-    this.#own = environment.openChannel(channelName(name, this.id), (data) => this.#hear(data));
+    this.#common = environment.openChannel(channel, (data) => this.#hear(data));
+    this.#own = environment.openChannel(`${channel}:${this.id}`, (data) => this.#hear(data));
     this.#leadership = new Leadership(environment.locks, {
-      name: channelName(name),
+      name: channel,
       lead: (lost) => this.#lead(lost),
       ...(exclusive ? { ifTaken: () => this.#fail(this.#locked()) } : {}),
     });
@@ -186,9 +188,10 @@ export class LedgerTab {
 
   tellTab(tab: string, message: TabMessage): void {
     if (this.#life.kind === 'closed') return;
-    const { environment, name } = this.#options;
+    const { environment } = this.#options;
     const channel =
-      this.#channels.get(tab) ?? environment.openChannel(channelName(name, tab), () => {});
+      this.#channels.get(tab) ??
+      environment.openChannel(`${this.#options.channel}:${tab}`, () => {});
     this.#channels.delete(tab);
     this.#channels.set(tab, channel);
     for (const [oldest, unused] of this.#channels) {
@@ -533,10 +536,6 @@ export class LedgerTab {
     const what = 'is open in a tab with another version of this library: reload that one';
     return new LedgerError('other-version', `ledger '${this.name}' ${what}`);
   }
-}
-
-function channelName(ledger: string, tab?: string): string {
-  return tab === undefined ? `emberlink:${ledger}` : `emberlink:${ledger}:${tab}`;
 }
 
 /** Not the same for all, so that few take the lock at a time. */

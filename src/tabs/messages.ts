@@ -11,6 +11,7 @@ export interface LedgerState {
   readonly count: number;
   readonly writer: string;
   readonly recovery: RecoveryReport;
+  readonly persisted: boolean | undefined;
   readonly replicaId: Uint8Array;
   readonly blockCount: number;
   readonly isFull: boolean;

@@ -58,6 +58,10 @@ export class SharedLedger implements Ledger {
     return (this.#tab.ledger ?? this.#tab.state).recovery;
   }
 
+  get persisted(): boolean | undefined {
+    return (this.#tab.ledger ?? this.#tab.state).persisted;
+  }
+
   async put(document: Document, options: PutOptions = {}): Promise<WriteResult> {
     this.#tab.checkOpen();
     return this.#tab.call('put', encodeDocument(document, this.#maxDocumentBytes), options);
