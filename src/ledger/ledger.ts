@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid';
 import { CarReader } from '../car/reader.ts';
 import { carChunks } from '../car/chunks.ts';
 import { carHeader } from '../car/writer.ts';
-import { verifyBlock, type Block } from '../blocks.ts';
+import { verifyBlockSoon, type Block } from '../blocks.ts';
 import { DocumentError, LedgerError, StorageError } from '../errors.ts';
 import { Log, type LogDamage, type LogPosition } from '../storage/log.ts';
 import type { Persistence } from '../storage/persistence.ts';
@@ -649,7 +649,7 @@ export class Ledger {
   async #import(blocks: readonly Block[]): Promise<void> {
     for (const [index, block] of blocks.entries()) {
       try {
-        verifyBlock(block);
+        await verifyBlockSoon(block);
       } catch (error) {
         await this.#receive(blocks.slice(0, index));
         throw error;
@@ -903,7 +903,7 @@ export class Ledger {
     }
     // First the log, then what was computed from it: the index never tells of commits that are not there.
     await this.#log.flush();
-    const bytes = encodeIndex({
+    const bytes = await encodeIndex({
       position: end,
       segments: new Map(segments),
       state: this.#store.state,
