@@ -1,4 +1,4 @@
-import { type Block, verifyBlock } from '../blocks.ts';
+import { type Block, verifyBlockSoon } from '../blocks.ts';
 import { CarReader } from '../car/reader.ts';
 import type { ImportReport } from './ledger.ts';
 
@@ -34,7 +34,7 @@ export async function importCar(
 function firstBad(blocks: readonly Block[]): { index: number; error: unknown } | undefined {
   for (const [index, block] of blocks.entries()) {
     try {
-      verifyBlock(block);
+      await verifyBlockSoon(block);
     } catch (error) {
       return { index, error };
     }
