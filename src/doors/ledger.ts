@@ -35,19 +35,19 @@ export type {
   FieldConflict,
   HistoryEntry,
 } from '../ledger/history.ts';
-export {
-  openLedger,
-  type Change,
-  type Clock,
-  type ImportReport,
-  type Ledger,
-  type PutOptions,
-  type RecoveryReport,
-  type VerifyReport,
-  type WriteResult,
+export type {
+  Change,
+  Clock,
+  ImportReport,
+  Ledger,
+  PutOptions,
+  RecoveryReport,
+  VerifyReport,
+  WriteResult,
 } from '../ledger/ledger.ts';
 export type { LedgerOptions } from '../ledger/options.ts';
 export type { LedgerReplica } from '../ledger/replica.ts';
 export type { MapFunction, QueryOptions, QueryRow } from '../ledger/query.ts';
 export type { AllDocsOptions, DocumentRow, LedgerView } from '../ledger/view.ts';
+export { openLedger } from '../open-ledger.ts';
 export type { Place } from '../storage/place.ts';

@@ -10,16 +10,16 @@ export {
   type ProtocolErrorCode,
   type RoomErrorCode,
 } from '../errors.ts';
+export { joinRoom } from '../join-room.ts';
 export type { Replica } from '../protocol/replica.ts';
 export type { SyncProgress } from '../protocol/session.ts';
-export {
-  joinRoom,
-  type Authorization,
-  type Room,
-  type RoomMember,
-  type RoomOptions,
-  type RoomPeer,
-  type RoomStatus,
+export type {
+  Authorization,
+  Room,
+  RoomMember,
+  RoomOptions,
+  RoomPeer,
+  RoomStatus,
 } from '../room.ts';
 export type { Access } from '../rooms/handshake.ts';
 export { createRoomSecret, roomId } from '../rooms/keys.ts';
