@@ -44,7 +44,17 @@ export class LedgerError extends EmberlinkError<LedgerErrorCode> {
   override readonly name = 'LedgerError';
 }
 
-export type StorageErrorCode = 'full' | 'io' | 'corrupt' | 'missing-block';
+export type StorageErrorCode =
+  | 'full'
+  | 'io'
+  | 'corrupt'
+  | 'missing-block'
+  /** It was opened again since, and belongs to that opening. */
+  | 'replaced'
+  /** The browser, or its user, has removed it. */
+  | 'gone'
+  /** It was written by a newer version, and is left as it is. */
+  | 'unsupported-version';
 
 /** The place where the log lives failed. What was acknowledged before is still there. */
 export class StorageError extends EmberlinkError<StorageErrorCode> {

@@ -33,8 +33,33 @@ export interface DocumentRow {
 /** Indexes are kept for the map functions and fields last used. */
 const MAX_INDEXES = 32;
 
-/** The documents at one clock, read-only: `ledger.at(clock)`. The ledger itself reads through one. */
-export class LedgerView {
+/** The documents at one clock, read-only: `ledger.at(clock)`. */
+export interface LedgerView {
+  readonly clock: readonly CID[];
+  /** The document, or undefined when there is none. */
+  get(id: string): Promise<Document | undefined>;
+  /**
+   * Documents by id, in order of UTF-16 code units.
+   * @throws LedgerError `invalid-option`
+   */
+  allDocs(options?: AllDocsOptions): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }>;
+  /**
+   * Rows of an index over a field or by a map function, sorted by key. The index is made by the first
+   * query and kept up to date from then on; a map function is known by its identity, so define it once.
+   * @throws LedgerError `invalid-option`, and whatever the map function throws
+   */
+  query(
+    by: string | MapFunction,
+    options?: QueryOptions,
+  ): Promise<{ rows: QueryRow[]; clock: readonly CID[] }>;
+  /** Every writing of a document, oldest first. */
+  history(id: string): Promise<HistoryEntry[]>;
+  /** Concurrent versions that nobody has settled yet; empty when there are none. */
+  conflicts(id: string): Promise<Conflict[]>;
+}
+
+/** The view of a ledger that is here. The ledger itself reads through one. */
+export class LocalView implements LedgerView {
   readonly #store: CommitStore;
   readonly #load: () => MaybePromise<Documents>;
   readonly #clock: readonly CID[] | undefined;
@@ -55,15 +80,10 @@ export class LedgerView {
     return this.#clock ?? this.#store.clock;
   }
 
-  /** The document, or undefined when there is none. */
   async get(id: string): Promise<Document | undefined> {
     return (await this.#load()).get(id);
   }
 
-  /**
-   * Documents by id, in order of UTF-16 code units.
-   * @throws LedgerError `invalid-option`
-   */
   async allDocs(
     options: AllDocsOptions = {},
   ): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }> {
@@ -94,11 +114,6 @@ export class LedgerView {
     return { rows, clock };
   }
 
-  /**
-   * Rows of an index over a field or by a map function, sorted by key. The index is made by the first
-   * query and kept up to date from then on; a map function is known by its identity, so define it once.
-   * @throws LedgerError `invalid-option`, and whatever the map function throws
-   */
   async query(
     by: string | MapFunction,
     options: QueryOptions = {},
@@ -118,12 +133,10 @@ export class LedgerView {
     return { rows: withDocs, clock };
   }
 
-  /** Every writing of a document, oldest first. */
   async history(id: string): Promise<HistoryEntry[]> {
     return historyOf(id, await this.#load());
   }
 
-  /** Concurrent versions that nobody has settled yet; empty when there are none. */
   async conflicts(id: string): Promise<Conflict[]> {
     return conflictsOf(id, await this.#load());
   }

@@ -88,8 +88,8 @@ export interface ReplicaHistory {
   /** How large a snapshot is, about. */
   readonly snapshotSize: { readonly blocks: number; readonly bytes: number };
   /** True when it has merged all these commits, dropped ones or not. */
-  hasMerged(commits: readonly CID[]): boolean;
-  context(): Uint8Array;
+  hasMerged(commits: readonly CID[]): MaybePromise<boolean>;
+  context(): MaybePromise<Uint8Array>;
   /**
    * What a side lacks that has merged what this context covers, parents first; undefined when some of
    * it was dropped here, so that only a snapshot tells it.

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { START_MS } from '../support/history.ts';
 import { commitBlock, putOf } from './commits.ts';
 import { exchange, memoryLedger, nextChange, temporaryFolder, texts } from './support.ts';
