@@ -94,6 +94,24 @@ describe.each(BROWSERS)('two people with %s', (kind) => {
     await alice.sees('lemons');
   });
 
+  it('find their notes again when the page is loaded anew, each list its own', async () => {
+    const context = await browser().newContext();
+    const alice = await PairPage.open(context, pairUrl);
+    await alice.add('bread');
+    await alice.sees('bread');
+    await alice.page.close();
+    const later = await PairPage.open(context, pairUrl);
+    await later.sees('bread');
+    await later.click('#naming summary');
+    await later.page.$eval('#ledger-choice', (input) => {
+      (input as HTMLInputElement).value = 'Holiday';
+    });
+    await Promise.all([later.page.waitForNavigation(), later.click('#open-ledger button')]);
+    await later.until(() => document.documentElement.dataset['ready'] !== undefined);
+    expect(await later.page.$eval('#ledger-name', (name) => name.textContent)).toBe('Holiday');
+    await later.sees();
+  });
+
   it('are told in plain words what is wrong, and what to do', async () => {
     const [alice, bob] = await twoPeople();
     await alice.use('Hello Bob!');
