@@ -36,12 +36,12 @@ export class PairingPanel {
     this.#on('cancel', () => this.#cancel());
     this.#take.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#do(this.#use(this.#takeText.value));
+      this.#do(() => this.#use(this.#takeText.value));
     });
     const picture = element('picture', HTMLInputElement);
     picture.addEventListener('change', () => {
       const [file] = picture.files ?? [];
-      if (file !== undefined) this.#do(readPicture(file).then((text) => this.#use(text)));
+      if (file !== undefined) this.#do(async () => this.#use(await readPicture(file)));
       picture.value = '';
     });
     this.#prepareSharing();
@@ -59,7 +59,7 @@ export class PairingPanel {
       case 'own-offer':
         return this.#complain(new SignalError('own-offer', 'opened where it was made'));
       case 'nobody':
-        return this.#do(this.#use(text));
+        return this.#do(() => this.#use(text));
     }
   }
 
@@ -242,11 +242,11 @@ export class PairingPanel {
   }
 
   #on(id: string, action: () => Promise<void>): void {
-    element(id).addEventListener('click', () => this.#do(action()));
+    element(id).addEventListener('click', () => this.#do(action));
   }
 
-  #do(action: Promise<void>): void {
+  #do(action: () => Promise<void>): void {
     this.#quiet();
-    action.catch((error: unknown) => this.#complain(error));
+    action().catch((error: unknown) => this.#complain(error));
   }
 }
