@@ -6,6 +6,9 @@ export default defineConfig({
     alias: {
       'emberlink/react': fileURLToPath(new URL('./src/react/index.ts', import.meta.url)),
       'emberlink/server': fileURLToPath(new URL('./src/server.ts', import.meta.url)),
+      'emberlink/ledger': fileURLToPath(new URL('./src/doors/ledger.ts', import.meta.url)),
+      'emberlink/sync': fileURLToPath(new URL('./src/doors/sync.ts', import.meta.url)),
+      'emberlink/room': fileURLToPath(new URL('./src/doors/room.ts', import.meta.url)),
       emberlink: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
     },
   },

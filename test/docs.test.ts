@@ -23,7 +23,7 @@ import {
 import { MAX_BLOCK_BYTES } from '../src/blocks.ts';
 import { MAX_HEADER_BYTES } from '../src/car/frame.ts';
 import { MAX_VARINT_BYTES } from '../src/car/varint.ts';
-import { MAX_DEPTH } from '../src/ledger/cbor.ts';
+import { MAX_DEPTH } from '../src/cbor.ts';
 import { TICKS_PER_MS } from '../src/ledger/clock.ts';
 import {
   COMMIT_VERSION,

@@ -1,4 +1,4 @@
-import { decode, encode } from '@ipld/dag-cbor';
+import { decode, encode } from '../dag-cbor.ts';
 import { bytesOf, concatBytes, equalBytes, keyOf } from '../blocks.ts';
 import { sha256 } from '../sha256.ts';
 import type { Location, LogPosition } from '../storage/log.ts';
@@ -97,7 +97,7 @@ export function encodeIndex(index: SavedIndex): Uint8Array {
     idLengths,
     places,
   ].map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  const meta = encode<Meta>({
+  const meta = encode({
     position: { segment: index.position.segment, offset: index.position.offset },
     segments: [...index.segments],
     heads: [...state.heads],

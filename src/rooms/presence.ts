@@ -1,4 +1,4 @@
-import { decode, encode } from '@ipld/dag-cbor';
+import { decode, encode } from '../dag-cbor.ts';
 import { RoomError } from '../errors.ts';
 import { tell } from '../tell.ts';
 import { MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
