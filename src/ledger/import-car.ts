@@ -22,7 +22,7 @@ export async function importCar(
     blocks += read.length;
     for (let at = 0; at < read.length; at += BATCH) {
       const batch = read.slice(at, at + BATCH);
-      const bad = firstBad(batch);
+      const bad = await firstBad(batch);
       added += await take(batch.slice(0, bad?.index));
       if (bad !== undefined) throw bad.error;
     }
@@ -31,7 +31,9 @@ export async function importCar(
   return { blocks, added };
 }
 
-function firstBad(blocks: readonly Block[]): { index: number; error: unknown } | undefined {
+async function firstBad(
+  blocks: readonly Block[],
+): Promise<{ index: number; error: unknown } | undefined> {
   for (const [index, block] of blocks.entries()) {
     try {
       await verifyBlockSoon(block);

@@ -152,12 +152,13 @@ export function isOvertaken(error: unknown): boolean {
 }
 
 function stateOf(ledger: LocalLedger): LedgerState {
-  const { replica, clock, writer, recovery } = ledger;
+  const { replica, clock, writer, persisted, recovery } = ledger;
   const { isFull, isPruned, commitCount, snapshotPays, snapshotSize } = replica.history;
   return {
     clock,
     count: ledger.count(),
     writer,
+    persisted,
     recovery,
     replicaId: replica.id,
     blockCount: replica.blockCount,
