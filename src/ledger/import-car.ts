@@ -1,4 +1,4 @@
-import { type Block, verifyBlock } from '../blocks.ts';
+import { type Block, verifyBlockSoon } from '../blocks.ts';
 import { CarReader } from '../car/reader.ts';
 import type { ImportReport } from './ledger.ts';
 
@@ -22,7 +22,7 @@ export async function importCar(
     blocks += read.length;
     for (let at = 0; at < read.length; at += BATCH) {
       const batch = read.slice(at, at + BATCH);
-      const bad = firstBad(batch);
+      const bad = await firstBad(batch);
       added += await take(batch.slice(0, bad?.index));
       if (bad !== undefined) throw bad.error;
     }
@@ -31,10 +31,12 @@ export async function importCar(
   return { blocks, added };
 }
 
-function firstBad(blocks: readonly Block[]): { index: number; error: unknown } | undefined {
+async function firstBad(
+  blocks: readonly Block[],
+): Promise<{ index: number; error: unknown } | undefined> {
   for (const [index, block] of blocks.entries()) {
     try {
-      verifyBlock(block);
+      await verifyBlockSoon(block);
     } catch (error) {
       return { index, error };
     }

@@ -809,7 +809,7 @@ export class LocalLedger implements Ledger {
     }
     // First the log, then what was computed from it: the index never tells of commits that are not there.
     await this.#log.flush();
-    const bytes = encodeIndex({
+    const bytes = await encodeIndex({
       position: end,
       segments: new Map(segments),
       state: this.#store.state,

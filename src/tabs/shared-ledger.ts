@@ -54,6 +54,10 @@ export class SharedLedger implements Ledger {
     return (this.#tab.ledger ?? this.#tab.state).writer;
   }
 
+  get persisted(): boolean | undefined {
+    return (this.#tab.ledger ?? this.#tab.state).persisted;
+  }
+
   get recovery(): RecoveryReport {
     return (this.#tab.ledger ?? this.#tab.state).recovery;
   }

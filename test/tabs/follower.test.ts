@@ -14,5 +14,4 @@ await import('../ledger/ledger.test.ts');
 await import('../ledger/query.test.ts');
 await import('../ledger/merge.test.ts');
 await import('../ledger/car.test.ts');
-await import('../ledger/guard.test.ts');
 await import('../protocol/snapshots.test.ts');
