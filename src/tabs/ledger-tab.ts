@@ -219,6 +219,7 @@ export class LedgerTab {
 
   /** All other tabs but the one that wants it hear of it before anything is gone. */
   async destroyLedger(by: string): Promise<void> {
+    this.#life = { kind: 'closing' };
     this.tell({ kind: 'destroyed', by });
     await this.ledger?.destroy();
     // The answer goes out before this tab ends, too.

@@ -10,7 +10,6 @@ export interface LedgerState {
   readonly clock: Clock;
   readonly count: number;
   readonly writer: string;
-  readonly persisted: boolean | undefined;
   readonly recovery: RecoveryReport;
   readonly persisted: boolean | undefined;
   readonly replicaId: Uint8Array;

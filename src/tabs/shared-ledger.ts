@@ -54,10 +54,6 @@ export class SharedLedger implements Ledger {
     return (this.#tab.ledger ?? this.#tab.state).writer;
   }
 
-  get persisted(): boolean | undefined {
-    return (this.#tab.ledger ?? this.#tab.state).persisted;
-  }
-
   get recovery(): RecoveryReport {
     return (this.#tab.ledger ?? this.#tab.state).recovery;
   }
