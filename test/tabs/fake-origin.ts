@@ -90,6 +90,7 @@ export class FakeTab {
     this.environment = {
       locks: { request: this.#request.bind(this) } as TabEnvironment['locks'],
       openChannel: (name, hear) => this.#openChannel(name, hear),
+      watchFreezing: () => () => {},
       askAgainMs: 10,
     };
   }
