@@ -28,7 +28,7 @@ import { Origins } from './origins.ts';
  * 3. A call that the leader has not answered is put to the next one. What was answered is stored.
  * 4. An answer counts when the changes before it have been told here: a tab reads what it wrote.
  * 5. A frozen tab begins nothing: Chromium delivers messages to it, but no answers of its storage, and
- *    what it has begun there keeps others out. So it waits with calls, and does not say that it leads.
+ *    what it has begun there keeps others out. So it hears what was said when it goes on.
  * 6. Time is counted in turns of asking, not by the clock: a tab that slept does not take that for
  *    silence of the others.
  */
@@ -92,7 +92,7 @@ export class LedgerTab {
   #holdsLock = false;
   /** Why this tab has no storage to lead with. */
   #cannotLead: LedgerError | undefined;
-  /** The calls that came while this tab is frozen. */
+  /** What was heard while this tab is frozen. */
   #frozen: unknown[] | undefined;
   readonly #unwatchFreezing: () => void;
   #unheard = 0;
@@ -292,6 +292,7 @@ export class LedgerTab {
   // --- following ---
 
   #hear(data: unknown): void {
+    if (this.#frozen !== undefined) return void this.#frozen.push(data);
     const message = decodeTabMessage(data);
     if (message === undefined || this.#life.kind === 'closed') return;
     this.#isAlone = false;
@@ -317,8 +318,7 @@ export class LedgerTab {
       case 'change':
         return this.#hearChange(message);
       case 'calls':
-        if (this.#frozen !== undefined) this.#frozen.push(data);
-        else if (this.#role.kind === 'leading') this.#role.leader.hear(message.from, message.calls);
+        if (this.#role.kind === 'leading') this.#role.leader.hear(message.from, message.calls);
         return;
       case 'answers':
         return this.#hearAnswers(message);
@@ -330,9 +330,9 @@ export class LedgerTab {
   }
 
   #freeze(frozen: boolean): void {
-    const calls = this.#frozen ?? [];
-    this.#frozen = frozen ? calls : undefined;
-    if (!frozen) for (const data of calls) this.#hear(data);
+    const heard = this.#frozen ?? [];
+    this.#frozen = frozen ? heard : undefined;
+    if (!frozen) for (const data of heard) this.#hear(data);
   }
 
   /** Answers who asks for the leader, or would take the lock of a tab that does not answer. */
