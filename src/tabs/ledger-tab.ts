@@ -80,6 +80,7 @@ export class LedgerTab {
   /** To the tabs that were written to last. */
   readonly #channels = new Map<string, TabChannel>();
   readonly #listeners = new Set<Listener>();
+  readonly #closedListeners = new Set<() => void>();
   readonly #calls = new Map<number, PendingCall>();
   #outgoing: Call[] = [];
   /** Answers that came before the changes that they tell of. */
@@ -140,6 +141,10 @@ export class LedgerTab {
     return this.#options.name;
   }
 
+  get environment(): TabEnvironment {
+    return this.#options.environment;
+  }
+
   /** The ledger itself, where this tab leads. */
   get ledger(): LocalLedger | undefined {
     return this.#role.kind === 'leading' ? this.#role.leader.ledger : undefined;
@@ -172,6 +177,11 @@ export class LedgerTab {
   subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener when this tab has the ledger no more. */
+  onClosed(listener: () => void): void {
+    this.#closedListeners.add(listener);
   }
 
   /** Waits for what was called for, and leaves the others. @throws StorageError */
@@ -579,6 +589,7 @@ export class LedgerTab {
     this.#settle();
     for (const channel of [this.#common, this.#own, ...this.#channels.values()]) channel.close();
     this.#endTerm();
+    for (const listener of this.#closedListeners) listener();
     await this.#leadership.giveUp();
   }
 
