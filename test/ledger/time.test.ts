@@ -2,7 +2,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openLedger } from '../../src/ledger/ledger.ts';
 import { START_MS } from '../support/history.ts';
 import { commitBlock, putOf } from './commits.ts';
-import { exchange, memoryLedger, nextChange, temporaryFolder, texts } from './support.ts';
+import { exchange, memoryLedger, nextChange, texts } from './support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MINUTE_MS = 60_000;
 
