@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { leanSimplePeerForVite } from './test/browser/support/lean-simple-peer-for-vite.ts';
 import { checkComplaints, puppeteerProvider } from './test/browser/support/puppeteer-provider.ts';
 
 /** How tests run in Node. */
@@ -20,14 +21,27 @@ const alsoInBrowsers = [
 ].map((name) => `test/${name}.test.ts`);
 
 /** Packages that are not of ES modules, or lead to one. */
-const commonJs = ['simple-peer', '@ipld/car', '@ipld/car/buffer-reader', '@ipld/car/buffer-writer'];
+const commonJs = [
+  '@ipld/car',
+  '@ipld/car/buffer-reader',
+  '@ipld/car/buffer-writer',
+  'react',
+  'react-dom',
+  'react-dom/client',
+  'react-dom/server',
+  'react/jsx-dev-runtime',
+];
 
 const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   resolve: {
     alias: {
+      'emberlink/react': fileURLToPath(new URL('./src/react/index.ts', import.meta.url)),
       'emberlink/server': fileURLToPath(new URL('./src/server.ts', import.meta.url)),
+      'emberlink/ledger': fileURLToPath(new URL('./src/doors/ledger.ts', import.meta.url)),
+      'emberlink/sync': fileURLToPath(new URL('./src/doors/sync.ts', import.meta.url)),
+      'emberlink/room': fileURLToPath(new URL('./src/doors/room.ts', import.meta.url)),
       emberlink: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
     },
   },
@@ -60,12 +74,13 @@ export default defineConfig({
       },
       {
         extends: true,
+        plugins: [leanSimplePeerForVite],
         // What is found late would reload the page in the middle of a test.
         optimizeDeps: { noDiscovery: true, include: commonJs },
         test: {
           ...timeouts,
           name: 'browser',
-          include: [...alsoInBrowsers, 'test/**/*.browser.test.ts'],
+          include: [...alsoInBrowsers, 'test/react/*.test.tsx', 'test/**/*.browser.test.ts'],
           globalSetup: 'test/browser/support/find-browser.ts',
           setupFiles: 'test/browser/support/check-complaints.ts',
           maxWorkers: 1,

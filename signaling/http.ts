@@ -14,6 +14,8 @@ export interface Pages {
   isTooMuch(request: IncomingMessage): boolean;
   /** What /health tells. */
   health(): Health;
+  /** Answers every other GET and HEAD; 404 without it. */
+  readonly others?: RequestListener | undefined;
 }
 
 export interface Health {
@@ -26,7 +28,7 @@ export interface Health {
   readonly brokerUp?: boolean;
 }
 
-/** Answers plain requests: /health, /metrics, and nothing else. */
+/** Answers plain requests: /health, /metrics, and what the app has besides. */
 export function answerWith(pages: Pages): RequestListener {
   return (request, response) => {
     response.on('error', () => request.destroy());
@@ -58,7 +60,8 @@ async function answer(
     response.setHeader('Upgrade', 'websocket');
     return say(response, 426);
   }
-  return say(response, 404);
+  if (pages.others === undefined) return say(response, 404);
+  pages.others(request, response);
 }
 
 /** The path of a request, without its query. */

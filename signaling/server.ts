@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -25,6 +25,11 @@ import { completeSettings, type SignalingSettings } from './settings.ts';
 export type SignalingServerOptions = Partial<SignalingSettings> & {
   /** Shares rooms with other servers, in place of NATS. It is closed with the server. */
   readonly broker?: Broker | undefined;
+  /**
+   * Answers the GET and HEAD requests that are not the server's own (`path`, /health, /metrics), so
+   * that an app's pages can come from the same port; they are told 404 when it is not given.
+   */
+  readonly pages?: RequestListener | undefined;
   /** Where log lines go; stdout when it is not given. */
   readonly logger?: Logger | undefined;
 };
@@ -95,6 +100,7 @@ const MAX_BUFFERED_CHUNKS = 16_384;
 class WebSocketSignalingServer implements SignalingServer {
   readonly #settings: SignalingSettings;
   readonly #broker: Broker | undefined;
+  readonly #appPages: RequestListener | undefined;
   readonly #log: Logger;
   readonly #counts = new Counts();
   readonly #rooms: Rooms;
@@ -115,9 +121,10 @@ class WebSocketSignalingServer implements SignalingServer {
   /** Called whenever a connection has gone. */
   #onGone = (): void => {};
 
-  constructor({ broker, logger, ...given }: SignalingServerOptions) {
+  constructor({ broker, pages, logger, ...given }: SignalingServerOptions) {
     const settings = completeSettings(given);
     this.#settings = settings;
+    this.#appPages = pages;
     this.#log = logger ?? pino({ level: settings.logLevel, base: { name: 'emberlink-signal' } });
     if (broker !== undefined && settings.brokerUrls.length > 0) {
       const message = 'brokerUrls: there is a broker already';
@@ -193,6 +200,7 @@ class WebSocketSignalingServer implements SignalingServer {
       metrics: isApart ? undefined : metrics,
       metricsToken,
       health,
+      others: this.#appPages,
       isTooMuch: (request: IncomingMessage) => {
         const { allowance } = this.#useOf(this.#addressOf(request));
         return !allowance.take(0, performance.now());

@@ -35,6 +35,8 @@ export type LedgerErrorCode =
   | 'invalid-option'
   | 'closed'
   | 'locked'
+  | 'other-version'
+  | 'interrupted'
   | 'unknown-clock'
   | 'no-storage'
   | 'no-snapshot';
@@ -44,7 +46,17 @@ export class LedgerError extends EmberlinkError<LedgerErrorCode> {
   override readonly name = 'LedgerError';
 }
 
-export type StorageErrorCode = 'full' | 'io' | 'corrupt' | 'missing-block';
+export type StorageErrorCode =
+  | 'full'
+  | 'io'
+  | 'corrupt'
+  | 'missing-block'
+  /** It was opened again since, and belongs to that opening. */
+  | 'replaced'
+  /** The browser, or its user, has removed it. */
+  | 'gone'
+  /** It was written by a newer version, and is left as it is. */
+  | 'unsupported-version';
 
 /** The place where the log lives failed. What was acknowledged before is still there. */
 export class StorageError extends EmberlinkError<StorageErrorCode> {
@@ -105,6 +117,8 @@ export class ProtocolError extends EmberlinkError<ProtocolErrorCode> {
 export type SignalErrorCode =
   | 'not-a-signal'
   | 'truncated'
+  | 'case-changed'
+  | 'several-signals'
   | 'expected-offer'
   | 'expected-answer'
   | 'own-offer'

@@ -10,6 +10,7 @@ import {
   encodeSignal,
   signalId,
   type DecodedSignal,
+  type Signal,
   type SignalFormat,
 } from './transports/signal.ts';
 import { WebRtcLink, type WebRtcOptions } from './transports/webrtc.ts';
@@ -26,7 +27,7 @@ export interface SyncOptions extends Omit<WebRtcOptions, 'initiator'> {
 
 export interface OfferOptions {
   /**
-   * `short` (the default): about 130 characters. `original`: base64 of the signal's JSON, the form of
+   * `short` (the default): about 140 characters. `original`: base64 of the signal's JSON, the form of
    * the systems before this one.
    */
   readonly format?: SignalFormat;
@@ -113,12 +114,14 @@ export class Sync {
 
   /**
    * Takes the other side's offer and makes the answer that it connects with.
-   * @throws SignalError `not-a-signal`, `truncated`, `expected-offer`, `own-offer`, `already-used`,
-   *   `wrong-state`; this Sync can then be used as before
+   * @param offer the text of it, or any text that it is in: a link, a whole message
+   * @throws SignalError `not-a-signal`, `truncated`, `case-changed`, `several-signals`,
+   *   `expected-offer`, `own-offer`, `already-used`, `wrong-state`; this Sync can then be used as
+   *   before
    * @throws ConnectionError like `offer`
    */
   async accept(offer: string): Promise<string> {
-    const signal = readSignal(offer);
+    const signal = readSignal(offer, 'offer');
     if (signal.type !== 'offer') {
       throw new SignalError('expected-offer', 'this is an answer: give it to connect');
     }
@@ -146,11 +149,13 @@ export class Sync {
 
   /**
    * Takes the answer to this side's offer. The connection comes about meanwhile: see `connected`.
-   * @throws SignalError `not-a-signal`, `truncated`, `expected-answer`, `own-offer`, `already-used`,
-   *   `wrong-state`; this Sync can then be used as before
+   * @param answer the text of it, or any text that it is in
+   * @throws SignalError `not-a-signal`, `truncated`, `case-changed`, `several-signals`,
+   *   `expected-answer`, `own-offer`, `already-used`, `wrong-state`; this Sync can then be used as
+   *   before
    */
   connect(answer: string): void {
-    const signal = readSignal(answer);
+    const signal = readSignal(answer, 'answer');
     if (signal.type !== 'answer') {
       if (this.#used.offered.has(signalId(signal.sdp))) {
         throw new SignalError('own-offer', 'this is your own offer: the other side accepts it');
@@ -295,8 +300,8 @@ export class Sync {
 }
 
 /** @throws SignalError, also for what is no text: it comes from a person's hands */
-function readSignal(text: unknown): DecodedSignal {
-  if (typeof text === 'string') return decodeSignal(text);
+function readSignal(text: unknown, wanted: Signal['type']): DecodedSignal {
+  if (typeof text === 'string') return decodeSignal(text, wanted);
   throw new SignalError('not-a-signal', `a ${typeof text} is no signal: paste the text of one`);
 }
 

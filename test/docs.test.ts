@@ -23,7 +23,7 @@ import {
 import { MAX_BLOCK_BYTES } from '../src/blocks.ts';
 import { MAX_HEADER_BYTES } from '../src/car/frame.ts';
 import { MAX_VARINT_BYTES } from '../src/car/varint.ts';
-import { MAX_DEPTH } from '../src/ledger/cbor.ts';
+import { MAX_DEPTH } from '../src/cbor.ts';
 import { TICKS_PER_MS } from '../src/ledger/clock.ts';
 import {
   COMMIT_VERSION,
@@ -34,7 +34,8 @@ import {
   NAME_BYTES,
 } from '../src/ledger/commit.ts';
 import { MAX_ID_BYTES } from '../src/ledger/document.ts';
-import { type Ledger, openLedger } from '../src/ledger/ledger.ts';
+import type { Ledger } from '../src/ledger/ledger.ts';
+import { openLedger } from '../src/open-ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
 import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/snapshot.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
@@ -197,7 +198,7 @@ const limits: Record<string, number> = {
   MAX_INFO_CHARACTERS,
   MAX_VALUE_BYTES,
   MAX_BEACON_LINKS,
-  maxPeers: inSource('room.ts', 'DEFAULT_MAX_PEERS'),
+  maxPeers: inSource('local-room.ts', 'DEFAULT_MAX_PEERS'),
   MAX_WEBSOCKET_FRAME_BYTES,
   keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
   MAX_HANDSHAKE_BYTES,

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { CarReader } from '../../src/car/reader.ts';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { Session } from '../../src/protocol/session.ts';
 import { tellOutcome } from '../child.ts';
 import { openPipe } from '../pipe.ts';

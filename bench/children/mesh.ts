@@ -1,9 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import type { Channel } from '../../src/protocol/channel.ts';
 import { decodeMessage, encodeMessage } from '../../src/protocol/messages.ts';
 import { Session } from '../../src/protocol/session.ts';
-import { joinRoom, type Room } from '../../src/room.ts';
+import { joinRoom } from '../../src/join-room.ts';
+import type { Room } from '../../src/room.ts';
 import { webRtcLinker } from '../../src/rooms/webrtc-linker.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { MemoryNetwork } from '../../test/support/memory-linker.ts';

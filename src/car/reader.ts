@@ -1,4 +1,4 @@
-import { decode } from '@ipld/dag-cbor';
+import { decode } from '../dag-cbor.ts';
 import { CID } from 'multiformats/cid';
 import { type Block, MAX_BLOCK_BYTES } from '../blocks.ts';
 import { BlockError } from '../errors.ts';

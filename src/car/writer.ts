@@ -1,4 +1,4 @@
-import { encode } from '@ipld/dag-cbor';
+import { encode } from '../dag-cbor.ts';
 import type { CID } from 'multiformats/cid';
 import { type Block, DIGEST_BYTES, MAX_BLOCK_BYTES, SHA2_256_CODE } from '../blocks.ts';
 import { BlockError } from '../errors.ts';

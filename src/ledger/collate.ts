@@ -1,4 +1,4 @@
-import { encode } from '@ipld/dag-cbor';
+import { encode } from '../dag-cbor.ts';
 import { CID } from 'multiformats/cid';
 import { compareBytes } from '../blocks.ts';
 import type { DocumentValue } from './document.ts';

@@ -35,7 +35,7 @@ import {
 } from './commit.ts';
 import type { CausalContext } from './context.ts';
 import type { Documents } from './documents.ts';
-import { type ParkedCommit, ParkedCommits } from './parked.ts';
+import { type Brought, type ParkedCommit, ParkedCommits } from './parked.ts';
 import { readRoot } from './snapshot.ts';
 
 /**
@@ -246,7 +246,7 @@ export class CommitStore {
         sequence++;
         const block = blockOf(encodeCommit(named, time, { writer, sequence }, operations));
         const commit = readCommit(block.bytes);
-        staged.push({ block, commit });
+        staged.push({ block: { ...block, origin: undefined }, commit });
         parents = [table.add(commitDigest(block.cid)!, parents, time, commit, NOWHERE)];
       }
     } catch (error) {
@@ -266,14 +266,16 @@ export class CommitStore {
   /**
    * Stores blocks that came from elsewhere, parents first, and applies those that can be. Their
    * hashes have been checked. Never rejects: what went wrong stands beside what was applied before.
+   * @param origin who brings them
    */
-  receive(blocks: readonly Block[], nowMs: number): Promise<Received> {
-    return this.#receive(async () => blocks, 'sender', nowMs);
+  receive(blocks: readonly Block[], nowMs: number, origin?: object): Promise<Received> {
+    const brought = blocks.map(({ cid, bytes }): Brought => ({ cid, bytes, origin }));
+    return this.#receive(async () => brought, 'sender', nowMs);
   }
 
   /** Applies the parked commits whose time has come. */
   receiveDue(nowMs: number): Promise<Received> {
-    const due = async (): Promise<Block[]> => this.#parked.ready(this.#readiness(nowMs));
+    const due = async (): Promise<Brought[]> => this.#parked.ready(this.#readiness(nowMs));
     return this.#receive(due, 'parked', nowMs);
   }
 
@@ -284,7 +286,7 @@ export class CommitStore {
   }
 
   async #receive(
-    load: () => Promise<readonly Block[]>,
+    load: () => Promise<readonly Brought[]>,
     from: 'sender' | 'parked',
     nowMs: number,
   ): Promise<Received> {
@@ -302,7 +304,11 @@ export class CommitStore {
         for (const block of queue) {
           try {
             const outcome = this.#stage(block, nowMs, source);
-            if (outcome === 'held') continue;
+            if (outcome === 'held') {
+              // A snapshot has brought it meanwhile.
+              if (source === 'parked') this.#parked.remove(block.cid);
+              continue;
+            }
             if (!outcome.parked) staged.push({ block, commit: outcome.commit });
             else if (source === 'sender') {
               await this.#parked.add(block, outcome.digest, outcome.commit);
@@ -333,14 +339,16 @@ export class CommitStore {
     return { applied, rejected, healed, error };
   }
 
-  async #childrenOf(commits: readonly Applied[], nowMs: number): Promise<Block[]> {
+  async #childrenOf(commits: readonly Applied[], nowMs: number): Promise<Brought[]> {
     if (this.#parked.size === 0) return [];
     const ready = this.#readiness(nowMs);
-    const blocks: Block[] = [];
+    // By key, since one may have several parents among them.
+    const blocks = new Map<string, Brought>();
     for (const { number } of commits) {
-      blocks.push(...(await this.#parked.readyChildren(this.#state.table.digest(number), ready)));
+      const children = await this.#parked.readyChildren(this.#state.table.digest(number), ready);
+      for (const child of children) blocks.set(keyOf(child.cid.multihash.digest), child);
     }
-    return blocks;
+    return [...blocks.values()];
   }
 
   #readiness(nowMs: number): (commit: ParkedCommit) => boolean {
@@ -442,7 +450,7 @@ export class CommitStore {
       }
       this.#state.context.add(commit);
       if (bytes <= LIVE_BYTES) this.#state.cache.add(number, block.bytes);
-      return { number, commit, bytes: block.bytes, cid: block.cid };
+      return { number, commit, bytes: block.bytes, cid: block.cid, origin: block.origin };
     });
     this.#applied = this.#state.table.count;
     this.#whole += applied.length;
@@ -508,7 +516,7 @@ export interface CommitStoreOptions {
 }
 
 interface Staged {
-  readonly block: Block;
+  readonly block: Brought;
   readonly commit: Commit;
 }
 
@@ -518,6 +526,8 @@ export interface Applied {
   readonly cid: CID;
   readonly commit: Commit;
   readonly bytes: Uint8Array;
+  /** Who brought it, though it may have waited since; undefined for what was written here. */
+  readonly origin: object | undefined;
 }
 
 export interface Received {

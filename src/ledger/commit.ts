@@ -9,7 +9,7 @@ import {
   MAJOR_MAP,
   MAJOR_UNSIGNED,
   malformed,
-} from './cbor.ts';
+} from '../cbor.ts';
 import { MAX_ID_BYTES } from './document.ts';
 
 /**

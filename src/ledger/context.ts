@@ -1,6 +1,6 @@
 import { bytesOf, compareBytes, keyOf } from '../blocks.ts';
 import { BlockError } from '../errors.ts';
-import { CborCursor, CborWriter, MAJOR_LIST, MAJOR_UNSIGNED } from './cbor.ts';
+import { CborCursor, CborWriter, MAJOR_LIST, MAJOR_UNSIGNED } from '../cbor.ts';
 import { readSequence, readWriter, type Dot } from './commit.ts';
 
 /**

@@ -1,7 +1,7 @@
-import { encode } from '@ipld/dag-cbor';
+import { encode } from '../dag-cbor.ts';
 import { CID } from 'multiformats/cid';
 import { DocumentError } from '../errors.ts';
-import { CborCursor, CborWriter, isWellFormed, MAX_DEPTH } from './cbor.ts';
+import { CborCursor, CborWriter, isWellFormed, MAX_DEPTH } from '../cbor.ts';
 
 /** What a document's field may hold: JSON, bytes, CID links, and integers up to 64 bits. */
 export type DocumentValue =
@@ -60,11 +60,22 @@ export function encodeDocument(document: unknown, maxBytes: number): EncodedDocu
   return { id, bytes };
 }
 
+/** @throws DocumentError for the first that cannot be */
+export function encodeDocuments(documents: Iterable<unknown>, maxBytes: number): EncodedDocument[] {
+  if (typeof documents?.[Symbol.iterator] !== 'function') {
+    throw new DocumentError('not-a-document', 'bulk takes a list of documents');
+  }
+  return Array.from(documents, (document) => encodeDocument(document, maxBytes));
+}
+
 /** Undefined when something in it cannot be stored, or might be an object of another realm. */
 function encodeFields(document: Record<string, unknown>): Uint8Array | undefined {
-  if (writer.fields(document, '_id')) return writer.finish();
-  writer.reset();
-  return undefined;
+  try {
+    return writer.fields(document, '_id') ? writer.finish() : undefined;
+  } finally {
+    // A getter of the document may have thrown.
+    writer.reset();
+  }
 }
 
 /** @throws DocumentError that says what cannot be stored */

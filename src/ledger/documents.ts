@@ -1,7 +1,7 @@
 import { DIGEST_BYTES, type Block, type MaybePromise } from '../blocks.ts';
 import { sha256 } from '../sha256.ts';
 import type { BlockCache } from './block-cache.ts';
-import { CborWriter } from './cbor.ts';
+import { CborWriter } from '../cbor.ts';
 import type { CommitTable } from './commit-table.ts';
 import { fieldSpans, namesIn, readOperation, type Commit, type Operation } from './commit.ts';
 import { decodeFields, decodeValue, type Document, type DocumentValue } from './document.ts';
@@ -125,6 +125,11 @@ export class Documents {
       documents[index] = document instanceof Promise ? await document : document;
     }
     return documents;
+  }
+
+  /** The ids of all documents that were ever written. */
+  allIds(): string[] {
+    return [...this.states.keys()];
   }
 
   /** Ids of documents that are not deleted, in order of UTF-16 code units. */

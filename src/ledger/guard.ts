@@ -69,8 +69,7 @@ export class GuardedReplica {
     let failure: { readonly error: unknown } | undefined;
     for (const block of blocks) {
       try {
-        const judged = this.#judge(block);
-        if (judged !== undefined) await judged;
+        await this.#judge(block);
         taken.push(block);
       } catch (error) {
         failure = { error };
@@ -82,20 +81,19 @@ export class GuardedReplica {
   }
 
   /** @throws BlockError */
-  #judge(block: Block): Promise<void> | undefined {
+  async #judge(block: Block): Promise<void> {
     switch (kindOf(block.bytes)) {
       case 'page':
         // It counts for nothing without its root.
-        return undefined;
+        return;
       case 'root': {
-        const root = readRoot(block.bytes);
-        if (!this.#replica.bringsNews(root)) return undefined;
-        const commitCount = root.context.total;
+        if (!(await this.#replica.bringsNews(block))) return;
+        const commitCount = readRoot(block.bytes).context.total;
         return this.#ask(block.cid, { kind: 'snapshot', root: block.cid, commitCount });
       }
       case 'commit': {
         const commit = readCommit(block.bytes);
-        if (this.#replica.isKnown(block.cid, commit)) return undefined;
+        if (await this.#replica.isKnown(block.cid, commit)) return;
         if (commit.parents.some((parent) => this.#refused.has(keyOf(parent)))) {
           return this.#refuse(block.cid, 'commit', 'it builds on one that was refused');
         }
@@ -152,7 +150,7 @@ export class GuardedReplica {
     return this.#replica.history;
   }
 
-  has(cid: CID): boolean {
+  has(cid: CID): MaybePromise<boolean> {
     return this.#replica.has(cid);
   }
 
@@ -160,7 +158,7 @@ export class GuardedReplica {
     return this.#replica.getBlock(cid);
   }
 
-  cids(): Iterable<CID> {
+  cids(): Iterable<CID> | AsyncIterable<CID> {
     return this.#replica.cids();
   }
 
@@ -168,7 +166,7 @@ export class GuardedReplica {
     return this.#replica.watch(watcher);
   }
 
-  blocksSince(heads: readonly CID[]): CID[] | undefined {
+  blocksSince(heads: readonly CID[]): MaybePromise<CID[] | undefined> {
     return this.#replica.blocksSince(heads);
   }
 
@@ -176,7 +174,7 @@ export class GuardedReplica {
     return this.#replica.sketch();
   }
 
-  find(keys: Uint8Array): CID[] {
+  find(keys: Uint8Array): MaybePromise<CID[]> {
     return this.#replica.find(keys);
   }
 

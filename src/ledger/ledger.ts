@@ -1,39 +1,12 @@
 import type { CID } from 'multiformats/cid';
-import { CarReader } from '../car/reader.ts';
-import { carChunks } from '../car/chunks.ts';
-import { carHeader } from '../car/writer.ts';
-import { verifyBlock, type Block } from '../blocks.ts';
-import { DocumentError, LedgerError, StorageError } from '../errors.ts';
-import { Log, type LogDamage, type LogPosition } from '../storage/log.ts';
-import type { Place } from '../storage/place.ts';
-import type { BlockCache } from './block-cache.ts';
-import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
-import { Compaction, type CompactReport } from './compaction.ts';
-import { emptyState, rootsOf, type ClockState } from './clock-state.ts';
-import type { CommitTable } from './commit-table.ts';
-import { readCommit } from './commit.ts';
-import { checkId, encodeDocument, type Document } from './document.ts';
-import { Documents } from './documents.ts';
-import { hex, type Conflict, type HistoryEntry } from './history.ts';
-import {
-  checkLedgerName,
-  checkLedgerOptions,
-  loadSnapshot,
-  openPlace,
-  type CheckedOptions,
-  type LedgerOptions,
-} from './options.ts';
-import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './opening.ts';
-import type { PageTable } from './pages.ts';
-import { ParkedCommits } from './parked.ts';
+import type { LogDamage } from '../storage/log.ts';
+import type { Rejected } from './commit-store.ts';
+import type { CompactReport } from './compaction.ts';
+import type { Document } from './document.ts';
+import type { Conflict, HistoryEntry } from './history.ts';
 import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
-import { mergedAnew, replayLog } from './recovery.ts';
-import { LedgerReplica } from './replica.ts';
-import { encodeIndex } from './saved-index.ts';
-import { kindOf, type BlockKind } from './snapshot.ts';
-import { cutCommits, operationFor, type Write } from './transaction.ts';
-import { Turns } from './turns.ts';
-import { LedgerView, type AllDocsOptions, type DocumentRow } from './view.ts';
+import type { LedgerReplica } from './replica.ts';
+import type { AllDocsOptions, DocumentRow, LedgerView } from './view.ts';
 
 /** A point of the Merkle clock: the CIDs of its head commits. */
 export type Clock = readonly CID[];
@@ -86,188 +59,30 @@ export interface ImportReport {
   readonly added: number;
 }
 
-/** How many bytes of commits are handed to the log at once. */
-const WRITE_GROUP_BYTES = 4 * 1024 * 1024;
-
-/** The index is saved again after this many bytes of new commits, or four times its own size. */
-const SAVE_AFTER_BYTES = 32 * 1024 * 1024;
-
-/** It is saved, and the log compacted, when nothing was written for so long, ... */
-const QUIET_MS = 500;
-/** ... or when so many bytes of new commits have come all the same. */
-const OVERDUE_BYTES = 512 * 1024 * 1024;
-
-/** How many blocks an import handles at a time. */
-const CAR_BATCH = 256;
-
-/** Readers of CARs bound the header. */
-const MAX_ROOTS = 1000;
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** When the storage failed under parked commits, they are tried again after this time. */
-const RETRY_MS = 60_000;
-const MAX_REJECTED = 100;
-
-/**
- * Opens the ledger of this name, creating it where there is none.
- * @throws LedgerError `invalid-name`, `invalid-option`, `locked` (open elsewhere), `no-storage`
- * @throws LedgerError `no-snapshot` when the snapshot's address cannot be fetched; BlockError
- * @throws StorageError
- */
-export async function openLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {
-  checkLedgerName(name);
-  const checked = checkLedgerOptions(options);
-  const place = await openPlace(name, options);
-  let ledger: Ledger | undefined;
-  try {
-    ledger = await Ledger.open(name, place, checked);
-    if (options.snapshot !== undefined && ledger.replica.history.commitCount === 0) {
-      await ledger.import(await loadSnapshot(options.snapshot));
-    }
-    return ledger;
-  } catch (error) {
-    await (ledger ?? place).close();
-    throw error;
-  }
-}
-
 /**
  * Documents under a Merkle clock, kept in a log of content-addressed commits.
  *
  * Writes issued in the same tick form one commit (several when they pass 64 KiB). A write that resolved
  * is in the log. Reads see it from then on. Every method throws LedgerError `closed` after `close`.
  */
-export class Ledger {
+export interface Ledger {
   readonly name: string;
   /** What `Sync` and other sessions ask of this ledger. */
   readonly replica: LedgerReplica;
-  readonly #place: Place;
-  readonly #log: Log;
-  readonly #parkedLog: Log;
-  readonly #store: CommitStore;
-  readonly #options: CheckedOptions;
-  readonly #writer: Uint8Array;
-  readonly #turns = new Turns();
-  readonly #compaction: Compaction;
-  readonly #listeners = new Set<(change: Change) => void>();
-  readonly #rejected: Rejected[] = [];
-  #unreadable: readonly CID[];
-  #documents: Documents;
-  #view: LedgerView;
-  #pending: PendingWrite[] = [];
-  #state: 'open' | 'closing' | 'closed' = 'open';
-  #closing: Promise<void> | undefined;
-  #unsavedBytes = 0;
-  #savedBytes = 0;
-  /** How many commits the saved index tells of; -1 when there is none. */
-  #savedCommits = -1;
-  /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
-  #losing: Promise<void> | undefined;
-  #maintenance: ReturnType<typeof setTimeout> | undefined;
-  #lastMergeMs = 0;
-  #dueTimer: ReturnType<typeof setTimeout> | undefined;
-  /** The wall clock at which all parked commits whose time had come were applied. */
-  #judgedMs = Infinity;
-
-  private constructor(parts: LedgerParts) {
-    this.name = parts.name;
-    this.#place = parts.place;
-    this.#log = parts.log;
-    this.#parkedLog = parts.parkedLog;
-    this.#store = parts.store;
-    this.#options = parts.options;
-    this.#writer = parts.writer;
-    this.#documents = parts.documents;
-    this.#unreadable = parts.unreadable;
-    this.#savedBytes = parts.savedBytes;
-    this.#savedCommits = parts.savedCommits;
-    this.#unsavedBytes = parts.unsavedBytes;
-    this.#view = this.#liveView();
-    this.#compaction = new Compaction({
-      log: this.#log,
-      store: this.#store,
-      options: this.#options,
-      documents: () => this.#documents,
-      rebuild: (from) => this.#rebuild(from),
-      saveIndex: () => this.#trySaveIndex(),
-    });
-    this.replica = new LedgerReplica(parts.replicaId, this.#store, {
-      checkOpen: () => this.#checkOpen(),
-      receive: (blocks, origin) => this.#receive(blocks, origin),
-      keepsHistory: this.#options.history === 'full',
-      snapshotPays: () => this.#compaction.snapshotPays,
-      snapshotSize: () => this.#compaction.snapshotSize,
-      snapshot: () => this.#compaction.snapshot()(),
-    });
-  }
-
-  /** Opens a ledger in a place of its own; see `openLedger`. */
-  static async open(name: string, place: Place, options: CheckedOptions): Promise<Ledger> {
-    const { durability, segmentBytes } = options;
-    const replicaId = await readReplicaId(place);
-    const writer = newWriter(replicaId);
-    const log = await Log.open(place, { durability, segmentBytes });
-    const parkedLog = await Log.open(place, { durability, segmentBytes, prefix: 'parked' });
-
-    const saved = await readIndex(place, log);
-    const onCorrupt: { call: () => void } = { call: () => {} };
-    const makeCache = (table: CommitTable, pages: PageTable): BlockCache =>
-      cacheOf(log, table, pages, options.cacheBytes, () => onCorrupt.call());
-    const state: ClockState = saved
-      ? { ...saved.state, cache: makeCache(saved.state.table, saved.state.pages) }
-      : emptyState(makeCache);
-    const savedCommits = saved?.state.table.count ?? -1;
-    const { table, pages, cache } = state;
-    const documents = new Documents(table, pages, cache, saved?.documents, saved?.writings);
-    const replay = await replayLog(log, saved?.position, state, documents);
-    const parked = await ParkedCommits.open(
-      parkedLog,
-      options.maxParkedBytes,
-      (digest) => state.table.find(digest) >= 0,
-    );
-    const store = new CommitStore(log, parked, state, { ...options, writer });
-    const ledger = new Ledger({
-      name,
-      place,
-      log,
-      parkedLog,
-      store,
-      options,
-      replicaId,
-      writer,
-      documents,
-      unreadable: replay.unreadable,
-      unsavedBytes: replay.bytes,
-      savedBytes: saved?.bytes ?? 0,
-      savedCommits,
-    });
-    onCorrupt.call = () => ledger.#loseCorrupt();
-    await ledger.#applyDue();
-    return ledger;
-  }
-
   /** The heads of the Merkle clock, sorted. */
-  get clock(): Clock {
-    return this.#store.clock;
-  }
-
+  readonly clock: Clock;
   /**
    * The id under which this ledger writes, in hexadecimal: the `writer` of its own history entries. The
    * first 16 digits stay the same, the others are new each time that it is opened.
    */
-  get writer(): string {
-    return hex(this.#writer);
-  }
-
-  get recovery(): RecoveryReport {
-    return {
-      damage: [...this.#log.damage, ...this.#parkedLog.damage],
-      missing: this.#store.missing,
-      unreadable: this.#unreadable,
-      rejected: [...this.#rejected],
-    };
-  }
+  readonly writer: string;
+  /**
+   * In browsers: whether what is stored stays until its user removes it; if false the browser may clear
+   * it when the disk fills up (see the option `persist`). Undefined until the browser, or its user, has
+   * answered, and for places that are no browser's.
+   */
+  readonly persisted: boolean | undefined;
+  readonly recovery: RecoveryReport;
 
   // --- writing ---
 
@@ -276,129 +91,51 @@ export class Ledger {
    * that it lacks are removed. Concurrent changes of other fields by others survive it.
    * @throws DocumentError, LedgerError `closed`, StorageError; nothing is then written
    */
-  async put(document: Document, options: PutOptions = {}): Promise<WriteResult> {
-    this.#checkOpen();
-    const encoded = encodeDocument(document, this.#options.maxDocumentBytes);
-    const resolve = options.resolve ?? false;
-    const clock = await this.#enqueue({ kind: 'put', id: encoded.id, document: encoded, resolve });
-    return { id: encoded.id, clock };
-  }
-
+  put(document: Document, options?: PutOptions): Promise<WriteResult>;
   /** Deletes a document; nothing is written when there is none. An edit made elsewhere meanwhile wins. */
-  async del(id: string): Promise<WriteResult> {
-    this.#checkOpen();
-    checkId(id);
-    return { id, clock: await this.#enqueue({ kind: 'delete', id }) };
-  }
-
+  del(id: string): Promise<WriteResult>;
   /**
    * Stores many documents, checked before the first is written, in commits of about 64 KiB. When the
    * disk fails in the middle, the commits before stay.
    * @throws as `put`
    */
-  async bulk(documents: Iterable<Document>): Promise<{ ids: string[]; clock: Clock }> {
-    this.#checkOpen();
-    const writes: Write[] = [];
-    if (typeof documents?.[Symbol.iterator] !== 'function') {
-      throw new DocumentError('not-a-document', 'bulk takes a list of documents');
-    }
-    for (const document of documents) {
-      const encoded = encodeDocument(document, this.#options.maxDocumentBytes);
-      writes.push({ kind: 'put', id: encoded.id, document: encoded, resolve: false });
-    }
-    await this.#turns.run(() => this.#commit(writes));
-    return { ids: writes.map((write) => write.id), clock: this.clock };
-  }
+  bulk(documents: Iterable<Document>): Promise<{ ids: string[]; clock: Clock }>;
 
   // --- reading ---
 
   /** The document, or undefined when there is none. */
-  async get(id: string): Promise<Document | undefined> {
-    return (await this.#reading()).get(id);
-  }
-
+  get(id: string): Promise<Document | undefined>;
   /** Documents by id; see LedgerView. */
-  async allDocs(options?: AllDocsOptions): Promise<{ rows: DocumentRow[]; clock: Clock }> {
-    return (await this.#reading()).allDocs(options);
-  }
-
+  allDocs(options?: AllDocsOptions): Promise<{ rows: DocumentRow[]; clock: Clock }>;
   /** Documents by a field or a map function; see LedgerView. */
-  async query(
+  query(
     by: string | MapFunction,
     options?: QueryOptions,
-  ): Promise<{ rows: QueryRow[]; clock: Clock }> {
-    return (await this.#reading()).query(by, options);
-  }
-
+  ): Promise<{ rows: QueryRow[]; clock: Clock }>;
   /** Every writing of a document, oldest first. */
-  async history(id: string): Promise<HistoryEntry[]> {
-    return (await this.#reading()).history(id);
-  }
-
+  history(id: string): Promise<HistoryEntry[]>;
   /** Concurrent versions that nobody has settled yet: see `put` with `resolve`. */
-  async conflicts(id: string): Promise<Conflict[]> {
-    return (await this.#reading()).conflicts(id);
-  }
-
+  conflicts(id: string): Promise<Conflict[]>;
   /**
    * Documents changed after a clock, each once, in order of id; all of them without one. A deleted
    * document has no `doc`. Give the returned clock to the next call.
    * @throws LedgerError `unknown-clock`
    */
-  async changes(
-    since: Clock = [],
-  ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
-    await this.#reading();
-    const clock = this.clock;
-    const { cache } = this.#store;
-    const documents = this.#documents;
-    const ids = new Set<string>(since.length === 0 ? documents.states.keys() : []);
-    for (const commit of since.length === 0 ? [] : this.#commitsSince(since)) {
-      for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
-    }
-    const sorted = [...ids].sort();
-    const docs = await documents.getAll(sorted);
-    return { rows: sorted.map((id, i) => ({ id, doc: docs[i] })), clock };
-  }
-
+  changes(
+    since?: Clock,
+  ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }>;
   /**
    * The documents as they were at a clock that this ledger has passed and whose commits it still has
    * (see the option `history`). Its first read merges the commits below that clock anew.
    * @throws LedgerError `unknown-clock`
    */
-  at(clock: Clock): LedgerView {
-    this.#checkOpen();
-    const heads = [...this.#checkClock(clock)];
-    let loading: Promise<Documents> | undefined;
-    const load = (): Promise<Documents> => {
-      this.#checkOpen();
-      loading ??= this.#documentsBelow(heads).catch((error: unknown) => {
-        loading = undefined;
-        throw error;
-      });
-      return loading;
-    };
-    return new LedgerView(this.#store, load, heads);
-  }
-
+  at(clock: Clock): LedgerView;
   /** Calls the listener after each commit, or group of commits that came together. */
-  subscribe(listener: (change: Change) => void): () => void {
-    this.#checkOpen();
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
+  subscribe(listener: (change: Change) => void): () => void;
   /** How many documents there are. */
-  count(): number {
-    this.#checkOpen();
-    return this.#documents.count();
-  }
-
+  count(): number;
   /** SHA-256 of the merged state, in hexadecimal: equal for ledgers that hold the same commits. */
-  async digest(): Promise<string> {
-    await this.#reading();
-    return hex(await this.#documents.digest());
-  }
+  digest(): Promise<string>;
 
   // --- moving and checking ---
 
@@ -406,550 +143,32 @@ export class Ledger {
    * All that is here as a CARv1 whose roots are the clock, up to a thousand heads of it: the commits,
    * before them the snapshots that hold what was dropped. What is written meanwhile is not in it.
    */
-  async *export(): AsyncGenerator<Uint8Array> {
-    await this.#reading();
-    const cids = this.#store.storedCids();
-    yield carHeader(this.clock.slice(0, MAX_ROOTS));
-    yield* carChunks(this.#blocks(await cids));
-  }
-
+  export(): AsyncGenerator<Uint8Array>;
   /**
    * The documents of now, without their past, as a CARv1 that `openLedger` takes as a start. Its root is
    * the snapshot's; ledgers of the same clock make the same bytes.
    */
-  async *snapshot(): AsyncGenerator<Uint8Array> {
-    await this.#reading();
-    let root: CID | undefined;
-    // A CAR begins with its root, which is known when all pages are: the first pass only hashes.
-    const blocks = this.#compaction.snapshot();
-    for await (const block of blocks()) root = block.cid;
-    yield carHeader([root!]);
-    yield* carChunks(blocks());
-  }
-
+  snapshot(): AsyncGenerator<Uint8Array>;
   /**
    * Lets old commits give way to a snapshot of the documents, whose newest part stays as commits, for
    * peers that were away for a while. Writes wait while it runs. Does nothing for a ledger of
    * `history: 'full'`, for one that has lost commits, and while a snapshot is sent to a peer.
    * @throws StorageError; everything is then as it was
    */
-  async compact(): Promise<CompactReport> {
-    this.#checkOpen();
-    if (this.#losing !== undefined) await this.#losing;
-    return this.#turns.run(() => {
-      this.#checkWritable();
-      return this.#compaction.run();
-    });
-  }
-
+  compact(): Promise<CompactReport>;
   /**
    * Merges the commits of a CAR, such as `export` makes, in chunks of any size.
    * @throws BlockError for the first block that cannot be; those before it stay. When what cannot be
    *   is the CAR itself, those of the chunks before stay.
    */
-  async import(
-    car: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  ): Promise<ImportReport> {
-    this.#checkOpen();
-    const reader = new CarReader();
-    const before = this.#store.mergedCount + this.#store.parkedCount;
-    let blocks = 0;
-    for await (const chunk of car instanceof Uint8Array ? [car] : car) {
-      const read = reader.push(chunk);
-      blocks += read.length;
-      for (let at = 0; at < read.length; at += CAR_BATCH) {
-        await this.#import(read.slice(at, at + CAR_BATCH));
-      }
-    }
-    reader.end();
-    return { blocks, added: this.#store.mergedCount + this.#store.parkedCount - before };
-  }
-
+  import(car: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<ImportReport>;
   /** Reads every block from storage, hashes it, merges all anew and compares with the present state. */
-  async verify(onProgress?: (done: number, total: number) => void): Promise<VerifyReport> {
-    this.#checkOpen();
-    return this.#turns.run(async () => {
-      const corrupt: { cid: CID; error: unknown }[] = [];
-      let [bytes, done] = [0, 0];
-      const total = this.#store.blockCount;
-      const documents = await this.#mergedAnew(
-        () => true,
-        (cid, error) => corrupt.push({ cid, error }),
-        (length) => {
-          bytes += length;
-          onProgress?.(Math.min(++done, total), total);
-        },
-      );
-      const whole = corrupt.length === 0;
-      const digest = whole ? hex(await documents.digest()) : '';
-      return {
-        commits: this.#store.count,
-        documents: documents.count(),
-        bytes,
-        corrupt,
-        stateMatches: whole && digest === hex(await this.#documents.digest()),
-        digest,
-      };
-    });
-  }
-
+  verify(onProgress?: (done: number, total: number) => void): Promise<VerifyReport>;
   /**
    * Waits for pending writes and gives up the storage. Later calls do nothing.
    * @throws StorageError when the disk did not take what was written
    */
-  close(): Promise<void> {
-    this.#closing ??= this.#close(async () => {
-      try {
-        await this.#log.flush();
-        await this.#trySaveIndex();
-      } finally {
-        await this.#place.close();
-      }
-    });
-    return this.#closing;
-  }
-
+  close(): Promise<void>;
   /** Closes and removes everything that was stored. */
-  async destroy(): Promise<void> {
-    if (this.#closing !== undefined) {
-      throw new LedgerError('closed', `ledger '${this.name}' is closed: open it to destroy it`);
-    }
-    this.#closing = this.#close(async () => {
-      await this.#place.destroy();
-    });
-    return this.#closing;
-  }
-
-  // --- writing, inside ---
-
-  #enqueue(write: Write): Promise<Clock> {
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ write, resolve, reject });
-      if (this.#pending.length > 1) return;
-      // The first write of a tick; those that follow in the same tick join its commit.
-      queueMicrotask(() => void this.#turns.run(() => this.#flush()));
-    });
-  }
-
-  /** Commits what is pending. Never rejects: each write is told by its own promise. */
-  async #flush(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = [];
-    try {
-      await this.#commit(
-        pending.map(({ write }) => write),
-        (id, error) => {
-          for (const { write, reject } of pending) if (write.id === id) reject(error);
-        },
-      );
-      const { clock } = this;
-      for (const { resolve } of pending) resolve(clock);
-    } catch (error) {
-      for (const { reject } of pending) reject(error);
-    }
-  }
-
-  /**
-   * Turns writes into operations and commits them. Of several writes of one document the last counts.
-   * @param refuse is told of a document whose write cannot be, which then does not keep the others
-   *   from being committed; without it the first such write refuses all
-   */
-  async #commit(
-    writes: readonly Write[],
-    refuse?: (id: string, error: unknown) => void,
-  ): Promise<void> {
-    this.#checkWritable();
-    const last = new Map<string, Write>();
-    for (const write of writes) last.set(write.id, overtaking(last.get(write.id), write));
-    let operations: Uint8Array[] = [];
-    let bytes = 0;
-    for (const [id, write] of last) {
-      try {
-        const made = operationFor(write, this.#documents);
-        const operation = made instanceof Promise ? await made : made;
-        if (operation === undefined) continue;
-        operations.push(operation);
-        bytes += operation.length;
-      } catch (error) {
-        if (refuse === undefined) throw error;
-        refuse(id, error);
-      }
-      if (bytes >= WRITE_GROUP_BYTES) {
-        await this.#write(operations);
-        operations = [];
-        bytes = 0;
-      }
-    }
-    if (operations.length > 0) await this.#write(operations);
-  }
-
-  async #write(operations: readonly Uint8Array[]): Promise<void> {
-    const written = this.#store.write(cutCommits(operations), this.#options.now());
-    this.#merge(written instanceof Promise ? await written : written, 'local');
-  }
-
-  async #receive(blocks: readonly Block[], origin?: object): Promise<void> {
-    if (blocks.length === 0) return;
-    await this.#turns.run(async () => {
-      this.#checkWritable();
-      const nowMs = this.#options.now();
-      for (const { kind, run } of runsByKind(blocks)) {
-        if (kind === 'commit') {
-          await this.#take(await this.#store.receive(run, nowMs), nowMs, origin);
-        } else if (kind === 'page') {
-          await this.#store.addPages(run);
-        } else {
-          for (const root of run) await this.#receiveRoot(root, nowMs, origin);
-        }
-      }
-    });
-  }
-
-  async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
-    const brought = await this.#store.addRoot(root, this.#documents);
-    if (brought === undefined) return;
-    this.#tell(new Set(brought.ids), brought.cids, 'remote', origin);
-    await this.#take(await this.#store.receiveDue(nowMs), nowMs, origin);
-  }
-
-  async *#blocks(cids: Iterable<CID>): AsyncGenerator<Block> {
-    for (const cid of cids) {
-      this.#checkOpen();
-      const bytes = await this.#store.getBlock(cid);
-      if (bytes === undefined) {
-        throw new StorageError('missing-block', `block ${cid} was lost while it was exported`);
-      }
-      yield { cid, bytes };
-    }
-  }
-
-  /** Receives blocks whose hashes have not been checked. */
-  async #import(blocks: readonly Block[]): Promise<void> {
-    for (const [index, block] of blocks.entries()) {
-      try {
-        verifyBlock(block);
-      } catch (error) {
-        await this.#receive(blocks.slice(0, index));
-        throw error;
-      }
-    }
-    await this.#receive(blocks);
-  }
-
-  async #take(
-    { applied, rejected, healed, error }: Received,
-    nowMs: number,
-    origin?: object,
-  ): Promise<void> {
-    this.#rejected.push(...rejected);
-    this.#rejected.splice(0, this.#rejected.length - MAX_REJECTED);
-    if (healed) await this.#rebuild();
-    this.#merge(applied, 'remote', origin, healed);
-    this.#awaitDue(nowMs, error instanceof StorageError);
-    if (error !== undefined) throw error;
-  }
-
-  /** Brings commits that are in the log into the documents, and tells who wants to know. */
-  #merge(
-    applied: readonly Applied[],
-    origin: Change['origin'],
-    from?: object,
-    merged = false,
-  ): void {
-    if (applied.length === 0) return;
-    const ids = new Set<string>();
-    for (const { number, commit, bytes } of applied) {
-      if (!merged) this.#documents.apply(number, commit, bytes);
-      for (const operation of commit.operations) ids.add(operation.id);
-      this.#unsavedBytes += bytes.length;
-    }
-    this.#tell(
-      ids,
-      applied.map(({ cid }) => cid),
-      origin,
-      from,
-    );
-    this.#maintainWhenQuiet();
-  }
-
-  /** Tells who wants to know that blocks came, and what they changed. */
-  #tell(
-    ids: ReadonlySet<string>,
-    cids: readonly CID[],
-    origin: Change['origin'],
-    from?: object,
-  ): void {
-    this.#view.invalidate(ids);
-    for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, from));
-    if (this.#listeners.size > 0) {
-      const change: Change = { ids: [...ids], clock: this.clock, origin };
-      for (const listener of this.#listeners) callSafely(() => listener(change));
-    }
-  }
-
-  // --- the rest ---
-
-  get #isSaveDue(): boolean {
-    return this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4);
-  }
-
-  /** What keeps writes waiting is done when there were none for a moment; never too late, though. */
-  #maintainWhenQuiet(): void {
-    this.#lastMergeMs = performance.now();
-    if (this.#maintenance !== undefined || this.#state !== 'open') return;
-    if (this.#isSaveDue || this.#compaction.isDue) this.#awaitQuiet();
-  }
-
-  #awaitQuiet(): void {
-    this.#maintenance = setTimeout(() => {
-      this.#maintenance = undefined;
-      const isQuiet = performance.now() - this.#lastMergeMs >= QUIET_MS;
-      if (isQuiet || this.#unsavedBytes > OVERDUE_BYTES)
-        void this.#turns.run(() => this.#maintain());
-      else this.#awaitQuiet();
-    }, QUIET_MS);
-    (this.#maintenance as { unref?: () => void }).unref?.();
-  }
-
-  async #maintain(): Promise<void> {
-    if (this.#state !== 'open') return;
-    try {
-      if (this.#compaction.isDue) await this.#compaction.run();
-      if (this.#isSaveDue) await this.#trySaveIndex();
-    } catch (error) {
-      // The log stays as it is, and a later write tries again.
-      if (!(error instanceof StorageError)) throwLater(error);
-    }
-  }
-
-  #checkOpen(): void {
-    if (this.#state === 'open') return;
-    throw new LedgerError('closed', `ledger '${this.name}' is closed`);
-  }
-
-  /** What reads go through, when no loss is waiting to be accounted for. */
-  async #reading(): Promise<LedgerView> {
-    this.#checkOpen();
-    if (this.#losing !== undefined) await this.#losing;
-    return this.#view;
-  }
-
-  /** What was asked for before `close` is still written. */
-  #checkWritable(): void {
-    if (this.#state === 'closed') {
-      throw new LedgerError('closed', `ledger '${this.name}' is closed`);
-    }
-  }
-
-  #checkClock(clock: Clock): Clock {
-    const unknown = clock.find((cid) => this.#store.numberOf(cid) < 0);
-    if (unknown === undefined) return clock;
-    throw new LedgerError('unknown-clock', `ledger '${this.name}' does not hold commit ${unknown}`);
-  }
-
-  /** @throws LedgerError `unknown-clock` */
-  #commitsSince(clock: Clock): number[] {
-    const commits = this.#store.commitsSince(clock);
-    if (commits !== undefined) return commits;
-    this.#checkClock(clock);
-    throw new LedgerError('unknown-clock', `ledger '${this.name}' has dropped what came after it`);
-  }
-
-  #liveView(): LedgerView {
-    const documents = this.#documents;
-    return new LedgerView(this.#store, () => documents, undefined);
-  }
-
-  async #documentsBelow(heads: Clock): Promise<Documents> {
-    if (this.#losing !== undefined) await this.#losing;
-    const { table } = this.#store;
-    const below = table.ancestors(this.#checkClock(heads).map((cid) => this.#store.numberOf(cid)));
-    for (const { root } of await rootsOf(this.#store.state, this.#log)) {
-      if (root.heads.every((head) => below.has(table.find(head.digest)))) continue;
-      const what = `the commits below ${heads.join(', ')} were dropped`;
-      throw new LedgerError('unknown-clock', `ledger '${this.name}': ${what}`);
-    }
-    return this.#mergedAnew(
-      (commit) => below.has(commit),
-      (_cid, error) => {
-        if (error instanceof StorageError && error.code === 'corrupt') this.#loseCorrupt();
-        throw error;
-      },
-    );
-  }
-
-  #mergedAnew(
-    accept: (commit: number) => boolean,
-    onCorrupt: (cid: CID, error: unknown) => void,
-    onBlock?: (bytes: number) => void,
-  ): Promise<Documents> {
-    const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
-    return mergedAnew(this.#log, this.#store.state, fresh, { accept, onCorrupt, onBlock });
-  }
-
-  /** Merges the whole log anew, after a commit was lost or came back. */
-  async #rebuild(from?: LogPosition): Promise<void> {
-    const state = emptyState((table, pages) => this.#makeCache(table, pages));
-    const documents = new Documents(state.table, state.pages, state.cache);
-    const { unreadable } = await replayLog(this.#log, from, state, documents);
-    this.#unreadable = unreadable;
-    this.#savedCommits = -1;
-    this.#store.restart(state);
-    this.#documents = documents;
-    this.#view = this.#liveView();
-  }
-
-  #makeCache(table: CommitTable, pages: PageTable): BlockCache {
-    const { cacheBytes } = this.#options;
-    return cacheOf(this.#log, table, pages, cacheBytes, () => this.#loseCorrupt());
-  }
-
-  /**
-   * A block read from storage is not what was written: the call that needed it has failed with the
-   * StorageError; the calls after it see what can be told without that commit.
-   */
-  #loseCorrupt(): void {
-    this.#losing ??= this.#turns
-      .run(async () => {
-        if (this.#state === 'open') await this.#rebuild();
-      })
-      .catch((error: unknown) => {
-        // The next read that needs the block fails like the first, and this is tried again.
-        if (!(error instanceof StorageError)) throwLater(error);
-      })
-      .finally(() => {
-        this.#losing = undefined;
-      });
-  }
-
-  /** Applies the parked commits that can be; a storage that fails is tried again later. */
-  async #applyDue(): Promise<void> {
-    await this.#turns.run(async () => {
-      if (this.#state !== 'open' || this.#store.parkedCount === 0) return;
-      const nowMs = this.#options.now();
-      try {
-        const due = await this.#store.receiveDue(nowMs);
-        if (due.error === undefined) this.#judgedMs = nowMs;
-        await this.#take(due, nowMs);
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-      }
-    });
-  }
-
-  /**
-   * Sets the timer for the parked commits that were too early when they were last judged: since then
-   * the wall clock may have jumped over the time of some, as it does after a machine has slept.
-   */
-  #awaitDue(nowMs: number, failed: boolean): void {
-    clearTimeout(this.#dueTimer);
-    this.#judgedMs = Math.min(this.#judgedMs, nowMs);
-    const dueMs = failed ? nowMs + RETRY_MS : this.#store.nextDueMs(this.#judgedMs);
-    if (dueMs === Infinity || this.#state !== 'open') return;
-    const delayMs = Math.min(Math.max(0, dueMs - this.#options.now()) + 1, MAX_TIMER_MS);
-    this.#dueTimer = setTimeout(() => {
-      this.#applyDue().catch(throwLater);
-    }, delayMs);
-    (this.#dueTimer as { unref?: () => void }).unref?.();
-  }
-
-  async #close(release: () => Promise<void>): Promise<void> {
-    this.#state = 'closing';
-    clearTimeout(this.#dueTimer);
-    clearTimeout(this.#maintenance);
-    await this.#turns.run(async () => {
-      if (this.#pending.length > 0) await this.#flush();
-      this.#state = 'closed';
-      this.#listeners.clear();
-      await release();
-    });
-  }
-
-  /** An index that cannot be saved costs time at the next opening, nothing else. */
-  async #trySaveIndex(): Promise<void> {
-    try {
-      await this.#saveIndex();
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#unsavedBytes = 0;
-    }
-  }
-
-  async #saveIndex(): Promise<void> {
-    const { segments, end } = this.#log;
-    if (segments.size === 0 || this.#savedCommits === this.#store.count) return;
-    if (this.#store.missing.length > 0) {
-      // The next opening looks at the log itself: what was lost may stand behind its children by then.
-      await this.#place.remove(INDEX_FILE);
-      return;
-    }
-    // First the log, then what was computed from it: the index never tells of commits that are not there.
-    await this.#log.flush();
-    const bytes = encodeIndex({
-      position: end,
-      segments: new Map(segments),
-      state: this.#store.state,
-      documents: this.#documents.states,
-      writings: this.#documents.writings,
-    });
-    await this.#place.replace(INDEX_FILE, bytes);
-    this.#savedBytes = bytes.length;
-    this.#savedCommits = this.#store.count;
-    this.#unsavedBytes = 0;
-  }
-}
-
-/** A later write takes the place of an earlier one of the same document, but settles what that settled. */
-function overtaking(earlier: Write | undefined, later: Write): Write {
-  if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
-  return { ...later, resolve: true };
-}
-
-/** The blocks in their order, those of one kind that follow one another together. */
-function runsByKind(blocks: readonly Block[]): { kind: BlockKind; run: Block[] }[] {
-  const runs: { kind: BlockKind; run: Block[] }[] = [];
-  for (const block of blocks) {
-    const kind = kindOf(block.bytes);
-    const last = runs.at(-1);
-    if (last?.kind === kind) last.run.push(block);
-    else runs.push({ kind, run: [block] });
-  }
-  return runs;
-}
-
-interface PendingWrite {
-  readonly write: Write;
-  readonly resolve: (clock: Clock) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface LedgerParts {
-  readonly name: string;
-  readonly place: Place;
-  readonly log: Log;
-  readonly parkedLog: Log;
-  readonly store: CommitStore;
-  readonly options: CheckedOptions;
-  readonly replicaId: Uint8Array;
-  readonly writer: Uint8Array;
-  readonly documents: Documents;
-  readonly unreadable: readonly CID[];
-  readonly unsavedBytes: number;
-  readonly savedBytes: number;
-  readonly savedCommits: number;
-}
-
-/** A listener that throws harms no other, and its error surfaces as in an EventTarget. */
-function callSafely(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    throwLater(error);
-  }
-}
-
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
+  destroy(): Promise<void>;
 }

@@ -1,13 +1,19 @@
 import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
+import { IndexedDbPlace } from '../storage/indexeddb.ts';
 import { MemoryPlace } from '../storage/memory.ts';
+import { OpfsPlace } from '../storage/opfs.ts';
+import { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import { DEFAULT_FUTURE_TOLERANCE_MS } from './clock.ts';
 import { DEFAULT_MAX_DOCUMENT_BYTES } from './document.ts';
 
 export interface LedgerOptions {
-  /** Where the log lives: `files` (Node, the default there), `memory`, or a place of your own. */
-  readonly storage?: 'files' | 'memory' | Place;
+  /**
+   * Where the log lives: `files` (the default in Node), `indexeddb` (the default in browsers), `opfs` (in
+   * a browser's dedicated worker, several times as fast), `memory`, or a place of your own.
+   */
+  readonly storage?: 'files' | 'memory' | 'indexeddb' | 'opfs' | Place;
   /** For `files`: the folder that holds a folder per ledger. Default `.emberlink`. */
   readonly folder?: string;
   /**
@@ -15,6 +21,11 @@ export interface LedgerOptions {
    * sudden. `strict`: the loss of power too, at the cost of a disk sync per commit.
    */
   readonly durability?: 'relaxed' | 'strict';
+  /**
+   * In browsers: asks for what is stored not to be cleared when the disk fills up, which some let their
+   * user decide. The answer is `ledger.persisted`. Default false.
+   */
+  readonly persist?: boolean;
   /**
    * `recent` (the default): a ledger that begins with a peer takes its state instead of its past where
    * that is less, and old commits give way to a snapshot when they outgrow the documents several times
@@ -74,6 +85,9 @@ export function checkLedgerOptions(options: LedgerOptions): CheckedOptions {
       'invalid-option',
       'now is a function that tells the time in milliseconds',
     );
+  }
+  if (options.persist !== undefined && typeof options.persist !== 'boolean') {
+    throw new LedgerError('invalid-option', 'persist is true or false');
   }
   if (options.folder !== undefined && (typeof options.folder !== 'string' || !options.folder)) {
     throw new LedgerError('invalid-option', 'folder is a path');
@@ -150,15 +164,47 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
 
 /** @throws LedgerError `no-storage`, `locked`; StorageError */
 export async function openPlace(name: string, options: LedgerOptions): Promise<Place> {
-  const { storage = 'files' } = options;
+  const { storage = standardStorage(), durability = 'relaxed' } = options;
+  switch (storage) {
+    case 'memory':
+      return new MemoryPlace();
+    case 'indexeddb':
+      return IndexedDbPlace.open(name, { durability });
+    case 'opfs':
+      return OpfsPlace.open(name);
+    case 'files': {
+      if (!isNode()) {
+        throw new LedgerError(
+          'no-storage',
+          `there are no files here: leave storage to its default`,
+        );
+      }
+      const { FilesPlace } = await import('../storage/files.ts');
+      return FilesPlace.open(`${options.folder ?? '.emberlink'}/${name}`);
+    }
+  }
   if (typeof storage === 'object' && storage !== null) return storage;
-  if (storage === 'memory') return new MemoryPlace();
-  if (storage !== 'files') {
-    throw new LedgerError('invalid-option', `storage is 'files', 'memory' or a place of your own`);
-  }
-  if (typeof globalThis.process?.versions?.node !== 'string') {
-    throw new LedgerError('no-storage', `there are no files here: open with storage: 'memory'`);
-  }
-  const { FilesPlace } = await import('../storage/files.ts');
-  return FilesPlace.open(`${options.folder ?? '.emberlink'}/${name}`);
+  throw new LedgerError(
+    'invalid-option',
+    `storage is 'files', 'indexeddb', 'opfs', 'memory' or a place of your own`,
+  );
+}
+
+function standardStorage(): 'files' | 'indexeddb' {
+  if (isNode()) return 'files';
+  if (typeof indexedDB !== 'undefined') return 'indexeddb';
+  throw new LedgerError(
+    'no-storage',
+    `there is neither Node's file system nor IndexedDB here: open with storage: 'memory', or a place of your own`,
+  );
+}
+
+function isNode(): boolean {
+  return typeof globalThis.process?.versions?.node === 'string';
+}
+
+/** What the browser says about keeping data; undefined where the place is not a browser's. */
+export function persistenceOf({ storage, persist }: LedgerOptions): Persistence | undefined {
+  const kept = storage ?? (isNode() ? 'files' : 'indexeddb');
+  return kept === 'indexeddb' || kept === 'opfs' ? new Persistence(persist ?? false) : undefined;
 }

@@ -47,7 +47,7 @@ export class ParkedCommits {
           parked.#taken += entry.length;
         } else {
           const { segment, offset, length } = entry;
-          parked.#note(entry.cid, digest, commit, { segment, offset, length });
+          parked.#note(entry.cid, digest, commit, { segment, offset, length }, undefined);
         }
       }
     }
@@ -68,7 +68,7 @@ export class ParkedCommits {
   }
 
   /** @throws BlockError `too-many-parked` */
-  async add(block: Block, digest: Uint8Array, commit: Commit): Promise<void> {
+  async add({ origin, ...block }: Brought, digest: Uint8Array, commit: Commit): Promise<void> {
     if (this.#bytes + block.bytes.length > this.#maxBytes) {
       throw new BlockError(
         'too-many-parked',
@@ -76,21 +76,21 @@ export class ParkedCommits {
       );
     }
     const [location] = await this.#log.append([block]);
-    this.#note(block.cid, digest, commit, location!);
+    this.#note(block.cid, digest, commit, location!, origin);
   }
 
   /** Those children of a commit, given by its digest, that `isReady` allows. */
   async readyChildren(
     digest: Uint8Array,
     isReady: (commit: ParkedCommit) => boolean,
-  ): Promise<Block[]> {
+  ): Promise<Brought[]> {
     if (this.#byKey.size === 0) return [];
     const keys = this.#children.get(keyOf(digest));
     return keys === undefined ? [] : this.#read(keys, isReady);
   }
 
   /** Those that `isReady` allows. */
-  async ready(isReady: (commit: ParkedCommit) => boolean): Promise<Block[]> {
+  async ready(isReady: (commit: ParkedCommit) => boolean): Promise<Brought[]> {
     return this.#read(this.#byKey.keys(), isReady);
   }
 
@@ -137,13 +137,14 @@ export class ParkedCommits {
   async #read(
     keys: Iterable<string>,
     isReady: (commit: ParkedCommit) => boolean,
-  ): Promise<Block[]> {
-    const blocks: Block[] = [];
+  ): Promise<Brought[]> {
+    const blocks: Brought[] = [];
     for (const key of Array.from(keys)) {
       const commit = this.#byKey.get(key);
       if (commit === undefined || !isReady(commit)) continue;
       try {
-        blocks.push({ cid: commit.cid, bytes: await this.#log.read(commit.location, commit.cid) });
+        const bytes = await this.#log.read(commit.location, commit.cid);
+        blocks.push({ cid: commit.cid, bytes, origin: commit.origin });
       } catch (error) {
         if (!(error instanceof StorageError && error.code === 'corrupt')) throw error;
         // The log's `damage` tells of it; the next peer that has it sends it again.
@@ -153,14 +154,20 @@ export class ParkedCommits {
     return blocks;
   }
 
-  #note(cid: CID, digest: Uint8Array, commit: Commit, location: Location): void {
+  #note(
+    cid: CID,
+    digest: Uint8Array,
+    commit: Commit,
+    location: Location,
+    origin: object | undefined,
+  ): void {
     if (this.has(digest)) return;
     const parents = commit.parents.map((parent) => parent.slice());
     const parentDots = commit.parentDots.map(({ writer, sequence }) => ({
       writer: writer.slice(),
       sequence,
     }));
-    this.#insert({ cid, time: commit.time, parents, parentDots, location });
+    this.#insert({ cid, time: commit.time, parents, parentDots, location, origin });
   }
 
   #insert(commit: ParkedCommit): void {
@@ -176,6 +183,11 @@ export class ParkedCommits {
   }
 }
 
+/** A block and who brought it; undefined when that is not known, as after a restart. */
+export interface Brought extends Block {
+  readonly origin: object | undefined;
+}
+
 export interface ParkedCommit {
   readonly cid: CID;
   readonly time: number;
@@ -183,6 +195,7 @@ export interface ParkedCommit {
   readonly parents: readonly Uint8Array[];
   readonly parentDots: readonly Dot[];
   readonly location: Location;
+  readonly origin: object | undefined;
 }
 
 interface Timed {

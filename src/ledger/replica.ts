@@ -7,7 +7,7 @@ import type { CommitStore } from './commit-store.ts';
 import type { CommitTable } from './commit-table.ts';
 import { commitDigest, type Dot, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
-import { kindOf, type SnapshotRoot } from './snapshot.ts';
+import { kindOf, readRoot } from './snapshot.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -33,8 +33,70 @@ type Watcher = (cids: readonly CID[], origin?: object) => void;
  * The ledger as blocks under a Merkle clock: what a session with a peer asks of it. Every commit is
  * one block. All methods but the getters throw LedgerError `closed` after the ledger was closed.
  */
-export class LedgerReplica {
+export interface LedgerReplica {
   /** The writer's id. */
+  readonly id: Uint8Array;
+  /** The heads, sorted. */
+  readonly clock: readonly CID[];
+  /** How many blocks `cids` tells. */
+  readonly blockCount: number;
+  /** What sessions ask of the ledger's past. */
+  readonly history: LedgerHistory;
+  /** True for applied commits, and for those that wait for their parents or their time. */
+  has(cid: CID): MaybePromise<boolean>;
+  getBlock(cid: CID): MaybePromise<Uint8Array | undefined>;
+  /** All applied commits, parents first; those that come while it runs are not among them. */
+  cids(): Iterable<CID> | AsyncIterable<CID>;
+  /**
+   * Stores commits whose hashes were checked and merges those that can be.
+   * @throws BlockError for the first that cannot be; those before it stay. StorageError
+   */
+  receive(blocks: readonly Block[], origin?: object): Promise<void>;
+  /** True for a commit that `receive` would pass over. */
+  isKnown(cid: CID, dot: Dot): MaybePromise<boolean>;
+  /** False for a snapshot that `receive` would pass over. */
+  bringsNews(root: Block): MaybePromise<boolean>;
+  /** Tells of commits applied from now on; returns the function that ends this. */
+  watch(watcher: Watcher): () => void;
+  /** What a side lacks that has these commits and all below them; undefined when one is not here. */
+  blocksSince(heads: readonly CID[]): MaybePromise<CID[] | undefined>;
+  /**
+   * The first symbols of all applied commits. The first call goes through all of them, the next ones
+   * only through those that have come since.
+   */
+  sketch(): Promise<Sketch>;
+  /** The applied commits whose digests begin with one of these keys, parents first. */
+  find(keys: Uint8Array): MaybePromise<CID[]>;
+  /** In bytes; undefined where that is not known here. */
+  blockSize(cid: CID): number | undefined;
+  /** The id of the writer of an applied commit; undefined where that is not known here. */
+  writerOf(cid: CID): string | undefined;
+  /** @throws BlockError `malformed-commit` */
+  parentsOf(block: Block): CID[] | undefined;
+}
+
+/** What sessions ask of a ledger's past: see ReplicaHistory. */
+export interface LedgerHistory {
+  readonly isFull: boolean;
+  readonly isPruned: boolean;
+  readonly commitCount: number;
+  readonly snapshotPays: boolean;
+  readonly snapshotSize: { readonly blocks: number; readonly bytes: number };
+  hasMerged(commits: readonly CID[]): MaybePromise<boolean>;
+  context(): MaybePromise<Uint8Array>;
+  /** @throws BlockError `malformed-commit`; LedgerError `closed` */
+  blocksBeyond(context: Uint8Array): MaybePromise<CID[] | undefined>;
+  loosePages(): readonly CID[];
+  snapshot(): AsyncGenerator<Block>;
+}
+
+/** True for what a guard can stand before. */
+export function isLedgerReplica(replica: object): replica is LedgerReplica {
+  return 'isKnown' in replica && 'bringsNews' in replica;
+}
+
+/** The replica of a ledger that is here. */
+export class LocalReplica implements LedgerReplica {
   readonly id: Uint8Array;
   readonly #store: CommitStore;
   readonly #owner: Owner;
@@ -42,27 +104,23 @@ export class LedgerReplica {
   #kept: KeptSketch | undefined;
   #sketching: Promise<Sketch> | undefined;
 
-  /** What sessions ask of the ledger's past. */
-  readonly history: LedgerHistory;
+  readonly history: LocalHistory;
 
   constructor(id: Uint8Array, store: CommitStore, owner: Owner) {
     this.id = id;
     this.#store = store;
     this.#owner = owner;
-    this.history = new LedgerHistory(store, owner);
+    this.history = new LocalHistory(store, owner);
   }
 
-  /** The heads, sorted. */
   get clock(): readonly CID[] {
     return this.#store.clock;
   }
 
-  /** How many blocks `cids` tells. */
   get blockCount(): number {
     return this.#store.blockCount;
   }
 
-  /** True for applied commits, and for those that wait for their parents or their time. */
   has(cid: CID): boolean {
     this.#owner.checkOpen();
     return this.#store.has(cid);
@@ -73,49 +131,36 @@ export class LedgerReplica {
     return this.#store.getBlock(cid);
   }
 
-  /** All applied commits, parents first; those that come while it runs are not among them. */
   cids(): Iterable<CID> {
     this.#owner.checkOpen();
     return this.#store.cids();
   }
 
-  /**
-   * Stores commits whose hashes were checked and merges those that can be.
-   * @throws BlockError for the first that cannot be; those before it stay. StorageError
-   */
   receive(blocks: readonly Block[], origin?: object): Promise<void> {
     return this.#owner.receive(blocks, origin);
   }
 
-  /** True for a commit that `receive` would pass over. */
   isKnown(cid: CID, dot: Dot): boolean {
     this.#owner.checkOpen();
     return this.#store.isKnown(cid, dot);
   }
 
-  /** False for a snapshot that `receive` would pass over. */
-  bringsNews(root: SnapshotRoot): boolean {
+  bringsNews(root: Block): boolean {
     this.#owner.checkOpen();
-    return bringsNews(this.#store.state, root);
+    return bringsNews(this.#store.state, readRoot(root.bytes));
   }
 
-  /** Tells of commits applied from now on; returns the function that ends this. */
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
-  /** What a side lacks that has these commits and all below them; undefined when one is not here. */
   blocksSince(heads: readonly CID[]): CID[] | undefined {
     this.#owner.checkOpen();
     const { table } = this.#store;
     return this.#store.commitsSince(heads)?.map((commit) => table.cid(commit));
   }
 
-  /**
-   * The first symbols of all applied commits. The first call goes through all of them, the next ones
-   * only through those that have come since.
-   */
   sketch(): Promise<Sketch> {
     this.#owner.checkOpen();
     this.#sketching ??= this.#sketch().finally(() => {
@@ -124,7 +169,6 @@ export class LedgerReplica {
     return this.#sketching;
   }
 
-  /** The applied commits whose digests begin with one of these keys, parents first. */
   find(keys: Uint8Array): CID[] {
     this.#owner.checkOpen();
     const { table, count } = this.#store;
@@ -136,24 +180,18 @@ export class LedgerReplica {
     return [...found].sort((a, b) => a - b).map((commit) => table.cid(commit));
   }
 
-  /** In bytes. */
   blockSize(cid: CID): number | undefined {
     const commit = this.#store.numberOf(cid);
     return commit < 0 ? undefined : this.#store.table.size(commit);
   }
 
-  /** The id of the writer of an applied commit. */
   writerOf(cid: CID): string | undefined {
     const commit = this.#store.numberOf(cid);
     return commit < 0 ? undefined : keyOf(this.#store.table.writer(commit));
   }
 
-  /** @throws BlockError `malformed-commit` */
   parentsOf(block: Block): CID[] | undefined {
-    const { cid, bytes } = block;
-    if (commitDigest(cid) === undefined) return undefined;
-    if (kindOf(bytes) !== 'commit') return undefined;
-    return readCommit(bytes).parents.map((digest) => cidOfDigest(digest));
+    return parentsOf(block);
   }
 
   /** The watchers of now; empty costs nothing. */
@@ -182,7 +220,7 @@ export class LedgerReplica {
   }
 }
 
-class LedgerHistory {
+class LocalHistory implements LedgerHistory {
   readonly #store: CommitStore;
   readonly #owner: Owner;
 
@@ -219,7 +257,6 @@ class LedgerHistory {
     return this.#store.state.context.encode();
   }
 
-  /** @throws BlockError `malformed-commit`; LedgerError `closed` */
   blocksBeyond(context: Uint8Array): CID[] | undefined {
     this.#owner.checkOpen();
     const { table } = this.#store;
@@ -236,4 +273,11 @@ class LedgerHistory {
     this.#owner.checkOpen();
     return this.#owner.snapshot();
   }
+}
+
+/** The parents of a commit, undefined for any other block. @throws BlockError `malformed-commit` */
+export function parentsOf({ cid, bytes }: Block): CID[] | undefined {
+  if (commitDigest(cid) === undefined) return undefined;
+  if (kindOf(bytes) !== 'commit') return undefined;
+  return readCommit(bytes).parents.map((digest) => cidOfDigest(digest));
 }

@@ -17,7 +17,7 @@ import {
   MAJOR_MAP,
   MAJOR_TEXT,
   MAJOR_UNSIGNED,
-} from './cbor.ts';
+} from '../cbor.ts';
 import {
   fieldSpans,
   linkedDigest,

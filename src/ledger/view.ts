@@ -1,18 +1,11 @@
 import type { CID } from 'multiformats/cid';
 import type { MaybePromise } from '../blocks.ts';
-import { LedgerError } from '../errors.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { Document } from './document.ts';
 import type { Documents } from './documents.ts';
 import { conflictsOf, historyOf, type Conflict, type HistoryEntry } from './history.ts';
-import {
-  checkOptions,
-  fieldMap,
-  QueryIndex,
-  type MapFunction,
-  type QueryOptions,
-  type QueryRow,
-} from './query.ts';
+import { checkQuery, Indexes } from './indexes.ts';
+import { checkOptions, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 
 export interface AllDocsOptions {
   /** Ids that begin so. */
@@ -30,15 +23,37 @@ export interface DocumentRow {
   readonly doc: Document;
 }
 
-/** Indexes are kept for the map functions and fields last used. */
-const MAX_INDEXES = 32;
+/** The documents at one clock, read-only: `ledger.at(clock)`. */
+export interface LedgerView {
+  readonly clock: readonly CID[];
+  /** The document, or undefined when there is none. */
+  get(id: string): Promise<Document | undefined>;
+  /**
+   * Documents by id, in order of UTF-16 code units.
+   * @throws LedgerError `invalid-option`
+   */
+  allDocs(options?: AllDocsOptions): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }>;
+  /**
+   * Rows of an index over a field or by a map function, sorted by key. The index is made by the first
+   * query and kept up to date from then on; a map function is known by its identity, so define it once.
+   * @throws LedgerError `invalid-option`, and whatever the map function throws
+   */
+  query(
+    by: string | MapFunction,
+    options?: QueryOptions,
+  ): Promise<{ rows: QueryRow[]; clock: readonly CID[] }>;
+  /** Every writing of a document, oldest first. */
+  history(id: string): Promise<HistoryEntry[]>;
+  /** Concurrent versions that nobody has settled yet; empty when there are none. */
+  conflicts(id: string): Promise<Conflict[]>;
+}
 
-/** The documents at one clock, read-only: `ledger.at(clock)`. The ledger itself reads through one. */
-export class LedgerView {
+/** The view of a ledger that is here. The ledger itself reads through one. */
+export class LocalView implements LedgerView {
   readonly #store: CommitStore;
   readonly #load: () => MaybePromise<Documents>;
   readonly #clock: readonly CID[] | undefined;
-  readonly #indexes = new Map<string | MapFunction, QueryIndex>();
+  readonly #indexes = new Indexes();
 
   /** @param clock undefined for the view that moves with the ledger */
   constructor(
@@ -55,15 +70,10 @@ export class LedgerView {
     return this.#clock ?? this.#store.clock;
   }
 
-  /** The document, or undefined when there is none. */
   async get(id: string): Promise<Document | undefined> {
     return (await this.#load()).get(id);
   }
 
-  /**
-   * Documents by id, in order of UTF-16 code units.
-   * @throws LedgerError `invalid-option`
-   */
   async allDocs(
     options: AllDocsOptions = {},
   ): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }> {
@@ -94,57 +104,36 @@ export class LedgerView {
     return { rows, clock };
   }
 
-  /**
-   * Rows of an index over a field or by a map function, sorted by key. The index is made by the first
-   * query and kept up to date from then on; a map function is known by its identity, so define it once.
-   * @throws LedgerError `invalid-option`, and whatever the map function throws
-   */
   async query(
     by: string | MapFunction,
     options: QueryOptions = {},
   ): Promise<{ rows: QueryRow[]; clock: readonly CID[] }> {
-    if (typeof by !== 'string' && typeof by !== 'function') {
-      throw new LedgerError('invalid-option', 'a query is by the name of a field or by a function');
-    }
+    checkQuery(by);
     const documents = await this.#load();
     const clock = this.clock;
-    const rows = await this.#indexBy(by, documents).query(options);
-    if (!(options.includeDocs ?? typeof by === 'string')) return { rows, clock };
-    const docs = await documents.getAll(rows.map((row) => row.id));
-    const withDocs = rows.flatMap((row, i) => {
-      const doc = docs[i];
-      return doc === undefined ? [] : [{ ...row, doc }];
-    });
-    return { rows: withDocs, clock };
+    return { rows: await this.#indexes.query(documents, by, options), clock };
   }
 
-  /** Every writing of a document, oldest first. */
   async history(id: string): Promise<HistoryEntry[]> {
     return historyOf(id, await this.#load());
   }
 
-  /** Concurrent versions that nobody has settled yet; empty when there are none. */
   async conflicts(id: string): Promise<Conflict[]> {
     return conflictsOf(id, await this.#load());
   }
 
-  /** Tells the indexes that documents changed. */
-  invalidate(ids: Iterable<string>): void {
-    if (this.#indexes.size === 0) return;
-    for (const id of ids) for (const index of this.#indexes.values()) index.invalidate(id);
+  /** The ids of all documents that were ever written. */
+  async allIds(): Promise<string[]> {
+    return (await this.#load()).allIds();
   }
 
-  #indexBy(by: string | MapFunction, documents: Documents): QueryIndex {
-    const index =
-      this.#indexes.get(by) ??
-      new QueryIndex(documents, typeof by === 'string' ? fieldMap(by) : by);
-    // The least recently used one is the first.
-    this.#indexes.delete(by);
-    this.#indexes.set(by, index);
-    for (const oldest of this.#indexes.keys()) {
-      if (this.#indexes.size <= MAX_INDEXES) break;
-      this.#indexes.delete(oldest);
-    }
-    return index;
+  /** Documents by their ids, undefined for those that are not there. */
+  async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
+    return (await this.#load()).getAll(ids);
+  }
+
+  /** Tells the indexes that documents changed. */
+  invalidate(ids: Iterable<string>): void {
+    this.#indexes.invalidate(ids);
   }
 }

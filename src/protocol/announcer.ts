@@ -27,8 +27,8 @@ interface Announcement {
   readonly key: string;
   readonly cid: CID;
   readonly way: Way;
-  /** It was sent after all. */
-  isSent: boolean;
+  /** Whether it was sent after all, and whether that was because the other side has asked for it. */
+  state: 'waiting' | 'sent' | 'fetched';
 }
 
 /**
@@ -69,7 +69,7 @@ export class Announcer {
 
   /** True when nothing that was to be handed on waits for an answer. */
   get idle(): boolean {
-    return this.#pending.length === 0 && this.#told.every(({ isSent }) => isSent);
+    return this.#pending.length === 0 && this.#told.every(({ state }) => state !== 'waiting');
   }
 
   /** What another session brought is to get to the other side, one way or another. */
@@ -79,7 +79,7 @@ export class Announcer {
       if (this.#outbox.isKnown(cid)) continue;
       const way = { origin, writer: this.#replica.writerOf?.(cid) };
       const key = keyText(cid);
-      if (this.#isLazy(way)) this.#pending.push({ key, cid, way, isSent: false });
+      if (this.#isLazy(way)) this.#pending.push({ key, cid, way, state: 'waiting' });
       else {
         remember(this.#ways, key, way, REMEMBERED_BLOCKS);
         sent.push(cid);
@@ -102,7 +102,10 @@ export class Announcer {
     if (answered < 0 || answered > this.#told.length) {
       throw new ProtocolError('unexpected-message', `held: ${count}, after ${this.#answered}`);
     }
-    for (const { key } of this.#told.splice(0, answered)) this.#outbox.known(key);
+    for (const { key, state } of this.#told.splice(0, answered)) {
+      // A fetched one may wait to be sent still.
+      if (state !== 'fetched') this.#outbox.known(key);
+    }
     this.#answered = count;
     for (const key of again) {
       const way = this.#ways.get(key);
@@ -120,6 +123,7 @@ export class Announcer {
     }
     for (const { way } of fetched) this.#setLazy(way, false);
     this.#deliver(fetched);
+    for (const announcement of fetched) announcement.state = 'fetched';
   }
 
   /** Calls back when each block handed on so far is held by the other side, or in the outbox. */
@@ -146,8 +150,8 @@ export class Announcer {
   #deliver(announcements: readonly Announcement[]): void {
     const sent: CID[] = [];
     for (const announcement of announcements) {
-      if (announcement.isSent) continue;
-      announcement.isSent = true;
+      if (announcement.state !== 'waiting') continue;
+      announcement.state = 'sent';
       remember(this.#ways, announcement.key, announcement.way, REMEMBERED_BLOCKS);
       sent.push(announcement.cid);
     }

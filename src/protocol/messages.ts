@@ -1,4 +1,4 @@
-import { decode as decodeCbor, encode as encodeCbor } from '@ipld/dag-cbor';
+import { decode as decodeCbor, encode as encodeCbor } from '../dag-cbor.ts';
 import type { CID } from 'multiformats/cid';
 import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { ProtocolError } from '../errors.ts';

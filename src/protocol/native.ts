@@ -514,7 +514,8 @@ export class NativeDialect implements Dialect {
     this.#outcome = 'listed';
     const history = this.#host.replica.history!;
     if (this.#options.takes) {
-      for (const part of byteParts(history.context(), this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
+      const context = await history.context();
+      for (const part of byteParts(context, this.#frameBytes - FRAME_OVERHEAD_BYTES)) {
         this.#send({ kind: 'context', ...part });
       }
     }

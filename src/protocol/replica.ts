@@ -27,7 +27,9 @@ export interface Replica {
    * resolves when they are as durable as the replica promises. Blocks held already are nothing new.
    * Blocks whose links are not there yet are kept aside within a bound of the replica's choice; between
    * many peers that is usual.
-   * @param origin handed on to the watchers, so that a session does not echo what it brought
+   * @param origin handed on to the watchers with these blocks, also with those that are kept aside
+   *   first, so that a session does not echo what it brought. It may be kept for longer than that
+   *   session lives
    * @throws BlockError for the first block that cannot be; the blocks before it are stored
    */
   receive(blocks: readonly Block[], origin?: object): MaybePromise<void>;
@@ -86,8 +88,8 @@ export interface ReplicaHistory {
   /** How large a snapshot is, about. */
   readonly snapshotSize: { readonly blocks: number; readonly bytes: number };
   /** True when it has merged all these commits, dropped ones or not. */
-  hasMerged(commits: readonly CID[]): boolean;
-  context(): Uint8Array;
+  hasMerged(commits: readonly CID[]): MaybePromise<boolean>;
+  context(): MaybePromise<Uint8Array>;
   /**
    * What a side lacks that has merged what this context covers, parents first; undefined when some of
    * it was dropped here, so that only a snapshot tells it.

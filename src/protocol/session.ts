@@ -186,7 +186,8 @@ export class Session {
     const host: DialectHost = {
       channel: this.#channel,
       replica: this.#replica,
-      origin: this,
+      // Not the session itself: replicas keep it beside what waits.
+      origin: {},
       send: (frame) => this.#send(frame),
       setState: (state) => this.#setState(state),
       fail: (error) => this.#fail(error),

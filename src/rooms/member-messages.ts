@@ -1,4 +1,4 @@
-import { decode, encode } from '@ipld/dag-cbor';
+import { decode, encode } from '../dag-cbor.ts';
 import { ProtocolError } from '../errors.ts';
 import { type Card, isMemberId, readCard } from './card.ts';
 import { MAX_PORT_MESSAGE_BYTES } from './link.ts';

@@ -1,4 +1,4 @@
-import { decode, encode } from '@ipld/dag-cbor';
+import { decode, encode } from '../dag-cbor.ts';
 import { RoomError } from '../errors.ts';
 import { tell } from '../tell.ts';
 import { MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
@@ -16,7 +16,7 @@ interface Entry {
   readonly value: unknown;
 }
 
-/** What `RoomPresence` asks of its room. */
+/** What `LocalPresence` asks of its room. */
 export interface PresenceHost {
   readonly self: string;
   nextNumber(): number;
@@ -27,7 +27,24 @@ export interface PresenceHost {
  * A value of each member that lasts as long as the member stays: a cursor, a heading, a name. Only the
  * last one counts; it goes past the ledger, and is nowhere stored.
  */
-export class RoomPresence {
+export interface RoomPresence {
+  /**
+   * Shows this value to the others; undefined shows none. Up to 60 a second are sent, the last one in
+   * any case.
+   * @param value anything that dag-cbor holds, up to 16,128 bytes of it
+   * @throws RoomError `invalid-option` for any other
+   */
+  set(value: unknown): void;
+  /** One's own value. */
+  readonly own: unknown;
+  /** The others' values by the id of the peer: the same map until something changes. */
+  all(): ReadonlyMap<string, unknown>;
+  /** Calls the listener when another's value changes; returns the function that ends this. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** The presence of a room with links of its own. */
+export class LocalPresence implements RoomPresence {
   readonly #host: PresenceHost;
   readonly #others = new Map<string, Entry>();
   readonly #listeners = new Set<() => void>();
@@ -41,12 +58,6 @@ export class RoomPresence {
     this.#host = host;
   }
 
-  /**
-   * Shows this value to the others; undefined shows none. Up to 60 a second are sent, the last one in
-   * any case.
-   * @param value anything that dag-cbor holds, up to 16,128 bytes of it
-   * @throws RoomError `invalid-option` for any other
-   */
   set(value: unknown): void {
     const bytes = value === undefined ? undefined : encodeValue(value);
     this.#own = { number: this.#host.nextNumber(), bytes, value };
@@ -55,17 +66,14 @@ export class RoomPresence {
     else this.#updateTimer ??= setTimeout(() => this.#send(), waitMs);
   }
 
-  /** One's own value. */
   get own(): unknown {
     return this.#own?.value;
   }
 
-  /** The others' values by the id of the peer: the same map until something changes. */
   all(): ReadonlyMap<string, unknown> {
     return this.#all;
   }
 
-  /** Calls the listener when another's value changes; returns the function that ends this. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -73,7 +81,7 @@ export class RoomPresence {
 
   // --- for the room ---
 
-  /** @internal What a member tells. */
+  /** What a member tells. */
   hear(message: PresenceMessage): void {
     const known = this.#others.get(message.from);
     if (known !== undefined && known.number >= message.number) return;
@@ -84,21 +92,20 @@ export class RoomPresence {
     if (!isSame) this.#changed();
   }
 
-  /** @internal The values of all, for one who has just been linked. */
+  /** The values of all, for one who has just been linked. */
   messages(): PresenceMessage[] {
     const entries: [string, Entry][] = [...this.#others];
     if (this.#own !== undefined) entries.push([this.#host.self, this.#own]);
     return entries.map(([from, { number, bytes }]) => message(from, number, bytes, true));
   }
 
-  /** @internal Those that are not there any more show nothing. */
+  /** Those that are not there any more show nothing. */
   keepOnly(isThere: (id: string) => boolean): void {
     const gone = [...this.#others.keys()].filter((id) => !isThere(id));
     for (const id of gone) this.#others.delete(id);
     if (gone.length > 0) this.#changed();
   }
 
-  /** @internal */
   close(): void {
     clearTimeout(this.#updateTimer);
     clearTimeout(this.#settleTimer);

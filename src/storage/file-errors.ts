@@ -1,12 +1,17 @@
 import { StorageError } from '../errors.ts';
 
 /** What the system says when there is no room: the disk, the user's quota, the largest file. */
-const FULL_CODES: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+const FULL_CODES: readonly (string | undefined)[] = [
+  'ENOSPC',
+  'EDQUOT',
+  'EFBIG',
+  'QuotaExceededError',
+];
 
 /** The system's error as a StorageError: `full` when there is no room, else `io`. */
 export function storageError(cause: unknown, what: string): StorageError {
   if (cause instanceof StorageError) return cause;
-  const code = errorCode(cause);
+  const code = errorCode(cause) ?? (cause instanceof DOMException ? cause.name : undefined);
   return new StorageError(
     FULL_CODES.includes(code) ? 'full' : 'io',
     `${what}: ${code ?? String(cause)}`,

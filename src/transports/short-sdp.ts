@@ -4,8 +4,9 @@
  * Nearly every line of such an SDP is the same everywhere, so only what differs is packed; unpacking
  * fills the template. Layout: one byte (version in the high nibble; bit 0 answer, bit 1 `passive`,
  * bits 2 and 3 the maximum message size), the size as four bytes if it is an uncommon one, ICE
- * username and password (one byte of length, then six bits a character), the 32 bytes of the
- * SHA-256 fingerprint, and per candidate one byte (type, kind of address), address and port.
+ * username and password (one byte of length, then six bits a character; four for Firefox's), the
+ * 32 bytes of the SHA-256 fingerprint, and per candidate one byte (type, kind of address), address
+ * and port.
  *
  * Left out: TCP candidates where there is a UDP one, related addresses, foundations (anew from the
  * template) and, of each candidate type, all but the best eight by priority.
@@ -52,6 +53,8 @@ const FINGERPRINT_BYTES = 32;
 const MIN_UFRAG = 4;
 const MIN_PWD = 22;
 const MAX_CREDENTIAL = 255;
+/** Of the hexadecimal credentials that Firefox makes: their place here stands where a length would. */
+const HEX_LENGTHS = [8, 32];
 const ICE_CHARS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 /** The bytes of a signal, or undefined where the template cannot express what matters in it. */
@@ -139,6 +142,8 @@ function unpackCandidate(read: Reader): Candidate {
 }
 
 function packIceChars(text: string): number[] {
+  const hexLength = HEX_LENGTHS.indexOf(text.length);
+  if (hexLength !== -1 && /^[0-9a-f]+$/.test(text)) return [hexLength, ...fromHex(text)];
   const bytes = [text.length];
   let bits = 0;
   let count = 0;
@@ -155,6 +160,8 @@ function packIceChars(text: string): number[] {
 
 function unpackIceChars(read: Reader, minLength: number): string {
   const length = read(1)[0]!;
+  const hexLength = HEX_LENGTHS[length] ?? 0;
+  if (hexLength >= minLength) return toHex(read(hexLength / 2));
   if (length < minLength) throw malformed('its ICE credentials');
   let text = '';
   let bits = 0;

@@ -9,6 +9,7 @@
  * Reading repairs what happens on the way by one rule: only the characters of the alphabet count
  * and everything else (line breaks, quotes, `>`, brackets, zero-width characters, a URL around it)
  * separates pieces, which are joined again from one that looks like a beginning until they decode.
+ * All signals of a text are found, so that of an offer and an answer the wanted one is taken.
  */
 import { base58btc } from 'multiformats/bases/base58';
 import { SignalError } from '../errors.ts';
@@ -28,12 +29,18 @@ export interface DecodedSignal extends Signal {
 export const MAX_SIGNAL_TEXT: number = 64 * 1024;
 
 const SHORT_MARKER = 'ember';
+/** Keyboards begin a text with a capital letter. */
+const SHORT_BEGINNING = /^[Ee]mber/;
 /** `{"` in base64: how every original signal begins. */
-const ORIGINAL_MARKER = 'eyJ';
+const ORIGINAL_BEGINNING = /^eyJ/;
 /** What follows the marker when all fields of the short form have their maximum. */
 const MAX_SHORT_BODY = 1600;
 /** With fewer characters than this a marker proves nothing: "embers" is an English word. */
 const MIN_RECOGNISABLE = 8;
+/** A word of that many letters of one case, digits among them, that begins with the marker, is no word. */
+const MIN_CASELESS = 24;
+/** A link in a link in a link: chats and mail scanners wrap them. */
+const MAX_PERCENT_ROUNDS = 3;
 const MAX_BEGINNINGS = 8;
 const MAX_SHORT_PIECES = 32;
 const MAX_ORIGINAL_PIECES = 256;
@@ -51,22 +58,29 @@ export function encodeSignal(signal: Signal, format: SignalFormat): string {
 }
 
 /**
- * Finds the signal in a pasted text.
- * @throws SignalError `truncated` for a signal that was cut off or damaged, `not-a-signal` for
- *   anything else, empty or longer than 64 KiB texts included
+ * Finds the signal in a pasted text. With several in it, the one of the wanted type.
+ * @throws SignalError `several-signals` for different ones among which nobody can choose, `truncated`
+ *   for a signal that was cut off or damaged, `case-changed` for one whose capitals were lost,
+ *   `not-a-signal` for anything else, empty or longer than 64 KiB texts included
  */
-export function decodeSignal(text: string): DecodedSignal {
+export function decodeSignal(text: string, wanted?: Signal['type']): DecodedSignal {
   if (text.length > MAX_SIGNAL_TEXT) {
     throw new SignalError(
       'not-a-signal',
       `a text of ${text.length} characters is no signal: at most ${MAX_SIGNAL_TEXT}`,
     );
   }
-  const plain = text.replace(/%2b/gi, '+').replace(/%2f/gi, '/');
+  const plain = withoutPercents(text);
   const short = search(shortCandidates(plain), decodeShort);
-  if (short.signal !== undefined) return short.signal;
+  if (short.signals.length > 0) return chosen(short.signals, wanted);
   const original = search(originalCandidates(plain), decodeOriginal);
-  if (original.signal !== undefined) return original.signal;
+  if (original.signals.length > 0) return chosen(original.signals, wanted);
+  if (hasLostCase(plain)) {
+    throw new SignalError(
+      'case-changed',
+      'capital and small letters were changed on the way: send the text in another way',
+    );
+  }
   if (short.damaged || original.damaged) {
     throw new SignalError('truncated', 'the signal is incomplete: copy it again, from end to end');
   }
@@ -90,58 +104,114 @@ export function signalId(sdp: string): string {
 
 type Attempt = DecodedSignal | 'damaged' | 'foreign';
 
+/** What may be a signal, shortest first, for each place where one may begin. */
+type Candidates = Iterable<Iterable<string>>;
+
 function search(
-  candidates: Iterable<string>,
+  candidates: Candidates,
   decode: (candidate: string) => Attempt,
-): { signal?: DecodedSignal; damaged: boolean } {
+): { signals: DecodedSignal[]; damaged: boolean } {
+  const signals: DecodedSignal[] = [];
   let damaged = false;
-  for (const candidate of candidates) {
-    const attempt = decode(candidate);
-    if (typeof attempt !== 'string') return { signal: attempt, damaged };
-    if (attempt === 'damaged') damaged = true;
+  for (const fromOnePlace of candidates) {
+    for (const candidate of fromOnePlace) {
+      const attempt = decode(candidate);
+      if (attempt === 'damaged') damaged = true;
+      if (typeof attempt === 'string') continue;
+      signals.push(attempt);
+      break;
+    }
   }
-  return { damaged };
+  return { signals, damaged };
 }
 
-function* shortCandidates(text: string): Iterable<string> {
-  const pieces = text.match(/[A-Za-z0-9]+/g) ?? [];
+/** A link and its preview say the same twice: that is one. */
+function chosen(signals: readonly DecodedSignal[], wanted?: Signal['type']): DecodedSignal {
+  const different = [...new Map(signals.map((signal) => [signal.sdp, signal])).values()];
+  const fitting = different.filter(({ type }) => type === wanted);
+  const choice = fitting.length > 0 ? fitting : different;
+  if (choice.length > 1) {
+    throw new SignalError(
+      'several-signals',
+      `the text has ${choice.length} different ${wanted ?? 'signal'}s in it: paste the newest alone`,
+    );
+  }
+  return choice[0]!;
+}
+
+function* shortCandidates(text: string): Candidates {
+  // Pasted twice, one behind the other.
+  const apart = text.replace(/([A-Za-z0-9]{20,}?)(ember|https?(?![A-Za-z0-9]))/g, '$1 $2');
+  const pieces = apart.match(/[A-Za-z0-9]+/g) ?? [];
   const isBase58 = (piece: string): boolean => /^[1-9A-HJ-NP-Za-km-z]+$/.test(piece);
-  yield* joinedFrom(pieces, SHORT_MARKER, isBase58, MAX_SHORT_PIECES, MAX_SHORT_BODY);
+  yield* joinedFrom(pieces, SHORT_BEGINNING, isBase58, MAX_SHORT_PIECES, MAX_SHORT_BODY);
   // Broken within the marker itself.
   const whole = pieces.join('');
-  if (whole.startsWith(SHORT_MARKER) && whole.length <= MAX_SHORT_BODY) yield whole;
+  if (SHORT_BEGINNING.test(whole) && whole.length <= MAX_SHORT_BODY) yield [whole];
 }
 
-function* originalCandidates(text: string): Iterable<string> {
+function* originalCandidates(text: string): Candidates {
   const pieces = text.match(/[A-Za-z0-9+/_-]+/g) ?? [];
   const any = (): boolean => true;
-  yield* joinedFrom(pieces, ORIGINAL_MARKER, any, MAX_ORIGINAL_PIECES, MAX_SIGNAL_TEXT);
+  yield* joinedFrom(pieces, ORIGINAL_BEGINNING, any, MAX_ORIGINAL_PIECES, MAX_SIGNAL_TEXT);
   const whole = pieces.join('');
-  if (whole.startsWith(ORIGINAL_MARKER)) yield whole;
+  if (ORIGINAL_BEGINNING.test(whole)) yield [whole];
 }
 
-/** From each piece that begins with the marker: the piece, then with the next one joined, and so on. */
+/** For each piece that is a beginning: the piece, then with the next one joined, and so on. */
 function* joinedFrom(
   pieces: readonly string[],
-  marker: string,
+  beginning: RegExp,
   belongs: (piece: string) => boolean,
   maxPieces: number,
   maxLength: number,
-): Iterable<string> {
+): Candidates {
   let beginnings = 0;
   for (let start = 0; start < pieces.length; start++) {
     const first = pieces[start]!.replace(/^[_/+-]+/, '');
-    if (!first.startsWith(marker) || !belongs(first)) continue;
+    if (!beginning.test(first) || !belongs(first)) continue;
     if (++beginnings > MAX_BEGINNINGS) return;
-    let joined = first;
-    yield joined;
-    for (let next = start + 1; next < Math.min(pieces.length, start + maxPieces); next++) {
-      const piece = pieces[next]!;
-      if (!belongs(piece) || joined.length + piece.length > maxLength) break;
-      joined += piece;
-      yield joined;
-    }
+    yield joined(first, pieces.slice(start + 1, start + maxPieces), belongs, maxLength);
   }
+}
+
+function* joined(
+  first: string,
+  next: readonly string[],
+  belongs: (piece: string) => boolean,
+  maxLength: number,
+): Iterable<string> {
+  let text = first;
+  yield text;
+  for (const piece of next) {
+    if (!belongs(piece) || text.length + piece.length > maxLength) return;
+    text += piece;
+    yield text;
+  }
+}
+
+function withoutPercents(text: string): string {
+  let plain = text;
+  for (let round = 0; round < MAX_PERCENT_ROUNDS && plain.includes('%'); round++) {
+    plain = plain.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+  }
+  return plain;
+}
+
+function hasLostCase(text: string): boolean {
+  const pieces = text.match(/ember[A-Za-z0-9]+/gi) ?? [];
+  return pieces.some(
+    (piece) =>
+      piece.length >= MIN_CASELESS &&
+      piece.length <= MAX_SHORT_BODY &&
+      /[0-9]/.test(piece) &&
+      // The first letter alone may have been made a capital.
+      [piece.toUpperCase(), piece.toLowerCase()].some((caseless) =>
+        caseless.endsWith(piece.slice(1)),
+      ),
+  );
 }
 
 // --- the two forms ---

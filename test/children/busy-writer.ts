@@ -6,7 +6,7 @@
  *   ! number                it was acknowledged
  */
 import { writeSync } from 'node:fs';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { Random } from '../support/random.ts';
 
 const [folder, durability, seed, from] = process.argv.slice(2) as [

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { EmberlinkError } from '../../src/errors.ts';
 import { guardReplica, type Validate } from '../../src/ledger/guard.ts';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { Session } from '../../src/protocol/session.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
 import type { VirtualClock } from '../simulation/virtual-clock.ts';

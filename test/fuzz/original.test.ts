@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { carFrames, carHeader } from '../../src/car/writer.ts';
 import { EmberlinkError } from '../../src/errors.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { Session } from '../../src/protocol/session.ts';
 import { commitBlock, putOf } from '../ledger/commits.ts';
 import type { VirtualClock } from '../simulation/virtual-clock.ts';

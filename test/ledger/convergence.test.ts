@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
 import type { Conflict } from '../../src/ledger/history.ts';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
 import { blocksOf, deliver, randomHistory, START_MS } from '../support/history.ts';
 import { blocksBelow, expectedOf } from '../support/oracle.ts';

@@ -4,7 +4,7 @@ import { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
 import { blockOf } from '../../src/blocks.ts';
 import type { Document } from '../../src/ledger/document.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { exchange, memoryLedger } from './support.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

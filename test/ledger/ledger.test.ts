@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Change, type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Change, Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { START_MS } from '../support/history.ts';
 import { exchange, memoryLedger, texts } from './support.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -79,7 +80,7 @@ describe('put', () => {
     await alice.bulk(documents.map((document) => ({ ...document, more: 1 })));
     expect(alice.count()).toBe(300);
     expect(alice.clock).toHaveLength(1);
-    for (const cid of alice.replica.cids()) {
+    for await (const cid of alice.replica.cids()) {
       expect(alice.replica.blockSize(cid)).toBeLessThan(66_000);
     }
   });

@@ -12,7 +12,8 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { StorageError } from '../../src/errors.ts';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { blocksOf } from '../support/history.ts';
 import { commitBlock, putOf } from './commits.ts';

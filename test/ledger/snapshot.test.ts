@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
 import { blocksOf, randomWrite, START_MS } from '../support/history.ts';
@@ -131,7 +132,7 @@ async function give(random: Random | undefined, from: Ledger, to: Ledger): Promi
   if (from === to) return;
   const origin = {};
   const { history } = from.replica;
-  const cids = history.blocksBeyond(to.replica.history.context());
+  const cids = await history.blocksBeyond(await to.replica.history.context());
   const blocks: Block[] = [];
   if (cids === undefined || (random !== undefined && random.oneIn(6))) {
     for await (const block of history.snapshot()) blocks.push(block);

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { Clock, Ledger } from '../../src/ledger/ledger.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { blocksOf } from '../support/history.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import type { Block } from '../../src/blocks.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { START_MS } from '../support/history.ts';
 import { commitBlock, putOf } from './commits.ts';
 import { exchange, memoryLedger, nextChange, texts } from './support.ts';
@@ -193,6 +194,22 @@ describe('commits that wait', () => {
     await alice.replica.receive([orphan]);
     expect(alice.replica.has(orphan.cid)).toBe(true);
     expect(timers).not.toHaveBeenCalled();
+  });
+
+  test('for a parent make room for others when a snapshot brings them', async () => {
+    const alice = await memoryLedger('alice', { now: () => START_MS, maxParkedBytes: 1000 });
+    const bob = await memoryLedger('bob', { now: () => START_MS, recentBytes: 0 });
+    for (let round = 0; round < 20; round++) {
+      await bob.put({ _id: 'parent', round });
+      const { clock } = await bob.put({ _id: 'child', round });
+      const bytes = (await bob.replica.getBlock(clock[0]!))!;
+      await alice.replica.receive([{ cid: clock[0]!, bytes }]);
+      await bob.compact();
+      const snapshot: Block[] = [];
+      for await (const block of bob.replica.history.snapshot()) snapshot.push(block);
+      await alice.replica.receive(snapshot);
+      expect(await alice.get('child')).toEqual({ _id: 'child', round });
+    }
   });
 
   test('for a parent make room for others when it comes', async () => {

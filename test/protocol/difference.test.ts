@@ -4,7 +4,7 @@ import { type Block, blockOf } from '../../src/blocks.ts';
 import { keyOf } from '../../src/protocol/diff/list.ts';
 import { decodeMessage, type Message } from '../../src/protocol/messages.ts';
 import { KEPT_SYMBOLS, Sketch } from '../../src/sketch.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { hexOf } from '../support/hex.ts';
 import { forSeeds } from '../support/random.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';

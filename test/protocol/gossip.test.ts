@@ -1,13 +1,18 @@
 import type { CID } from 'multiformats/cid';
 import { expect, test } from 'vitest';
 import { type Block, concatBytes } from '../../src/blocks.ts';
+import { CarReader } from '../../src/car/reader.ts';
 import { carFrame, carHeader } from '../../src/car/writer.ts';
 import { MAX_ANNOUNCED } from '../../src/protocol/announcer.ts';
 import { keyOf } from '../../src/protocol/diff/list.ts';
 import { decodeMessage, type Message } from '../../src/protocol/messages.ts';
 import type { Session, SessionOptions } from '../../src/protocol/session.ts';
+import type { Replica } from '../../src/protocol/replica.ts';
 import { KEY_BYTES } from '../../src/sketch.ts';
 import { nextTurn } from '../../src/turn.ts';
+import { commitBlock, putOf } from '../ledger/commits.ts';
+import { memoryLedger } from '../ledger/support.ts';
+import { START_MS } from '../support/history.ts';
 import { hexOf } from '../support/hex.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 import { commitOf, helloOf, type Script, scripted } from './wire.ts';
@@ -22,15 +27,16 @@ class Player {
   /** How the session ended: its error, or undefined. */
   readonly ended: Promise<unknown>;
   #hasBegun = false;
+  readonly #reader = new CarReader();
 
-  constructor(alice: TinyReplica, options: SessionOptions = {}) {
+  constructor(alice: Replica, options: SessionOptions = {}) {
     const { script, session, ended } = scripted(alice, options);
     this.script = script;
     this.session = session;
     this.ended = ended;
   }
 
-  static async meet(alice: TinyReplica, options: SessionOptions = {}): Promise<Player> {
+  static async meet(alice: Replica, options: SessionOptions = {}): Promise<Player> {
     const player = new Player(alice, options);
     await player.script.hear('hello');
     player.say(helloOf());
@@ -55,6 +61,16 @@ class Player {
     const frame = await this.script.frame();
     if (!(frame instanceof Uint8Array)) throw new Error('the channel closed');
     return decodeMessage(frame);
+  }
+
+  /** The next blocks that Alice sends, so many or more. */
+  async gets(count: number): Promise<string[]> {
+    const cids: string[] = [];
+    while (cids.length < count) {
+      const { bytes } = await this.script.hear('car');
+      for (const { cid } of this.#reader.push(bytes)) cids.push(String(cid));
+    }
+    return cids;
   }
 }
 
@@ -152,16 +168,21 @@ test('who sends what is here already is told so', async () => {
 });
 
 /** Alice has announced the second of two commits to Carol. */
-async function announced(): Promise<{ alice: TinyReplica; carol: Player; bob: Player }> {
+async function announced(): Promise<{
+  alice: TinyReplica;
+  carol: Player;
+  bob: Player;
+  two: Block;
+}> {
   const alice = new TinyReplica();
   const [bob, carol] = [await Player.meet(alice), await Player.meet(alice)];
   const [one, two] = chain(2) as [Block, Block];
   bob.sends(one);
-  await carol.script.hear('car');
+  await carol.gets(1);
   carol.say({ kind: 'held', count: 0, again: keysOf(one) });
   bob.sends(two);
   await carol.script.hear('announce');
-  return { alice, bob, carol };
+  return { alice, bob, carol, two };
 }
 
 test('what was announced is not synced before it is answered', async () => {
@@ -173,6 +194,40 @@ test('what was announced is not synced before it is answered', async () => {
   expect(isSynced).toBe(false);
   carol.say({ kind: 'held', count: 1, again: new Uint8Array() });
   await synced;
+  for (const { session } of [bob, carol]) session.destroy();
+});
+
+test('what was fetched is sent, though it is answered for while it waits behind others', async () => {
+  const { alice, bob, carol, two } = await announced();
+  let open: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const getBlock = alice.getBlock.bind(alice);
+  Object.assign(alice, { getBlock: (cid: CID) => opened.then(() => getBlock(cid)) });
+  const own = alice.put('own', 1);
+  carol.say({ kind: 'fetch', keys: keysOf(two) });
+  carol.say({ kind: 'held', count: 1, again: new Uint8Array() });
+  await new Promise((resolve) => setImmediate(resolve));
+  open();
+  expect(await carol.gets(2)).toEqual([own, two.cid].map(String));
+  for (const { session } of [bob, carol]) session.destroy();
+});
+
+test('what waited is handed on to who brought what it waited for', async () => {
+  const { replica } = await memoryLedger('alice', { now: () => START_MS });
+  const [bob, carol] = [await Player.meet(replica), await Player.meet(replica)];
+  const parent = commitBlock({ timeMs: START_MS, operations: [putOf('a', { n: 1 })] });
+  const child = commitBlock({
+    parents: [parent.cid],
+    timeMs: START_MS + 1,
+    operations: [putOf('a', { n: 2 }, [parent.cid])],
+  });
+  bob.sends(child);
+  await bob.script.hear('stored');
+  carol.sends(parent);
+  expect(await carol.gets(1)).toEqual([String(child.cid)]);
+  expect(await bob.gets(1)).toEqual([String(parent.cid)]);
   for (const { session } of [bob, carol]) session.destroy();
 });
 

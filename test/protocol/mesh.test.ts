@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { Session } from '../../src/protocol/session.ts';
 import { createMemoryChannelPair, type MemoryChannel } from '../../src/transports/memory.ts';
 import { onVirtualTime } from '../fuzz/encounter.ts';

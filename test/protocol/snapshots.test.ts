@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { kindOf } from '../../src/ledger/snapshot.ts';
 import { memoryLedger } from '../ledger/support.ts';
+import { blocksOf } from '../support/history.ts';
 import { join, type Joined } from './wire.ts';
 
 /** Documents that were written four times each, so that the past is larger than the present. */
@@ -34,10 +35,8 @@ test('a newcomer gets the state and not the past, and is then in sync with anybo
   const joined = join(alice.replica, bob.replica);
   await joined.settled();
   await expectSame(alice, bob);
-  const past = [...alice.replica.cids()].reduce(
-    (sum, cid) => sum + alice.replica.blockSize(cid)!,
-    0,
-  );
+  let past = 0;
+  for await (const cid of alice.replica.cids()) past += alice.replica.blockSize(cid)!;
   expect(joined.fromAlice.bytes).toBeLessThan(past * 0.8);
   await alice.put({ _id: 'doc:1', live: true });
   await bob.put({ _id: 'doc:2', live: true });
@@ -111,10 +110,7 @@ test('a third peer gets a snapshot that came to the second one while they were l
   await expectSame(alice, bob);
   await expectSame(bob, carol);
   expect(carol.count()).toBe(3001);
-  const blocks = [...alice.replica.cids()];
-  for (const cid of blocks) {
-    expect(kindOf((await alice.replica.getBlock(cid))!)).toBe('commit');
-  }
+  for (const { bytes } of await blocksOf(alice)) expect(kindOf(bytes)).toBe('commit');
   await close(left);
   await close(right);
 });

@@ -101,7 +101,7 @@ export interface Scripted {
   ended: Promise<unknown>;
 }
 
-export function scripted(replica: TinyReplica, options: SessionOptions = {}): Scripted {
+export function scripted(replica: Replica, options: SessionOptions = {}): Scripted {
   const [left, right] = createMemoryChannelPair();
   const session = new Session(left, replica, { compression: 'never', ...options });
   const ended = outcome(session.run());

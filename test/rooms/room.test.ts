@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { RoomError } from '../../src/errors.ts';
 import type { IncomingChange } from '../../src/ledger/guard.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
-import { joinRoom } from '../../src/room.ts';
+import { openLedger } from '../../src/open-ledger.ts';
+import { joinRoom } from '../../src/join-room.ts';
 import { MemoryNetwork } from '../support/memory-linker.ts';
 import { MemorySignaling } from '../support/memory-signaling.ts';
 import { Random } from '../support/random.ts';

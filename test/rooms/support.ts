@@ -1,5 +1,7 @@
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
-import { joinRoom, type Room, type RoomOptions } from '../../src/room.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
+import { joinRoom } from '../../src/join-room.ts';
+import type { Room, RoomOptions } from '../../src/room.ts';
 import type { Linker } from '../../src/rooms/link.ts';
 import { webRtcLinker } from '../../src/rooms/webrtc-linker.ts';
 import { MemoryNetwork, type MemoryNetworkOptions } from '../support/memory-linker.ts';

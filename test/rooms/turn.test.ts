@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSignalingServer } from '../../signaling/server.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
-import { joinRoom } from '../../src/room.ts';
+import { openLedger } from '../../src/open-ledger.ts';
+import { joinRoom } from '../../src/join-room.ts';
 import { hasTurnServer, TurnServer } from '../support/turn-server.ts';
 import { SECRET } from './support.ts';
 

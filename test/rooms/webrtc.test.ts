@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import { TestServers } from '../signaling/client.ts';
 import { forSeeds, type Random, setting } from '../support/random.ts';
 import { expectEqual } from '../sync/support.ts';

@@ -52,6 +52,20 @@ function selfSigned(): { readonly tlsCertFile: string; readonly tlsKeyFile: stri
   return { tlsCertFile, tlsKeyFile };
 }
 
+test("an app has its pages on the same port, beside what is the server's own", async () => {
+  const { url } = await servers.start({
+    path: '/signal',
+    pages: (request, response) => response.end(`page ${request.url}`),
+  });
+  const base = url.replace('ws', 'http').replace('/signal', '');
+  const page = await fetch(`${base}/pair/?list=one`);
+  expect([page.status, await page.text()]).toEqual([200, 'page /pair/?list=one']);
+  expect((await fetch(`${base}/health`)).headers.get('content-type')).toBe('application/json');
+  expect((await fetch(`${base}/signal`)).status).toBe(426);
+  expect((await fetch(`${base}/pair/`, { method: 'POST' })).status).toBe(405);
+  await TestClient.connect(url);
+});
+
 test('TURN credentials are those that coturn works out from the shared secret', async () => {
   const turnUrls = ['turn:turn.example:3478', 'turns:turn.example:5349?transport=tcp'];
   const { url } = await servers.start({

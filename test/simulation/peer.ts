@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { LedgerError, StorageError } from '../../src/errors.ts';
 import { CausalContext } from '../../src/ledger/context.ts';
-import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import { type LocalLedger, openLocalLedger } from '../../src/ledger/local-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { kindOf } from '../../src/ledger/snapshot.ts';
 import { blocksOf, START_MS } from '../support/history.ts';
@@ -24,7 +24,7 @@ export interface PeerOptions extends Pick<
 export interface Run {
   readonly place: SimulatedPlace;
   /** Undefined until the ledger is open. */
-  ledger?: Ledger;
+  ledger?: LocalLedger;
   over: boolean;
 }
 
@@ -79,7 +79,7 @@ export class SimulatedPeer {
   }
 
   /** The ledger, if it is open. */
-  get ledger(): Ledger | undefined {
+  get ledger(): LocalLedger | undefined {
     return this.#run?.ledger;
   }
 
@@ -113,9 +113,9 @@ export class SimulatedPeer {
     const run: Run = { place, over: false };
     this.#run = run;
     const { durability, segmentBytes, cacheBytes, recentBytes, history } = this.options;
-    let ledger: Ledger;
+    let ledger: LocalLedger;
     try {
-      ledger = await openLedger(this.name, {
+      ledger = await openLocalLedger(this.name, {
         storage: place,
         durability: durability!,
         segmentBytes: segmentBytes!,
@@ -190,7 +190,7 @@ export class SimulatedPeer {
     for (const key of lost) if (!this.#isHeldElsewhere(key)) this.#record.forgive(key);
   }
 
-  #note(run: Run, ledger: Ledger, cids: readonly CID[]): void {
+  #note(run: Run, ledger: LocalLedger, cids: readonly CID[]): void {
     for (const cid of cids) {
       const key = cid.toString();
       if (this.#record.has(key)) continue;
@@ -200,11 +200,11 @@ export class SimulatedPeer {
     }
   }
 
-  #mergedIn(ledger: Ledger): Set<string> {
+  #mergedIn(ledger: LocalLedger): Set<string> {
     return this.#record.coveredBy(CausalContext.decode(ledger.replica.history.context()));
   }
 
-  #bytesOf(run: Run, ledger: Ledger, cid: CID): Uint8Array | undefined {
+  #bytesOf(run: Run, ledger: LocalLedger, cid: CID): Uint8Array | undefined {
     try {
       return run.place.watched(() => ledger.replica.getBlock(cid)) as Uint8Array;
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { Block } from '../../src/blocks.ts';
 import type { Clock, Ledger } from '../../src/ledger/ledger.ts';
-import { openLedger } from '../../src/ledger/ledger.ts';
+import { openLedger } from '../../src/open-ledger.ts';
 import type { Document, DocumentValue } from '../../src/ledger/document.ts';
 import type { Random } from './random.ts';
 
@@ -58,7 +58,7 @@ export async function randomHistory(random: Random, steps: number): Promise<Hist
 /** All commits of a ledger, parents first. */
 export async function blocksOf(ledger: Ledger): Promise<Block[]> {
   const blocks: Block[] = [];
-  for (const cid of ledger.replica.cids()) {
+  for await (const cid of ledger.replica.cids()) {
     blocks.push({ cid, bytes: (await ledger.replica.getBlock(cid))! });
   }
   return blocks;

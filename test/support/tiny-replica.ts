@@ -1,11 +1,16 @@
 import { decode, encode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
 import { type Block, blockOf, type MaybePromise } from '../../src/blocks.ts';
+import { runsBy } from '../../src/ledger/runs-by.ts';
 import type { Replica } from '../../src/protocol/replica.ts';
 
 interface Event {
   readonly parents: readonly CID[];
   readonly data: { readonly key: string; readonly value: unknown; readonly links: readonly CID[] };
+}
+
+interface Waiting extends Block {
+  readonly origin: object | undefined;
 }
 
 interface Commit {
@@ -22,7 +27,7 @@ export class TinyReplica implements Replica {
   readonly id?: Uint8Array;
   /** Applied blocks, parents first. */
   readonly #blocks = new Map<string, Block>();
-  readonly #waiting = new Map<string, Block>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #commits = new Map<string, Commit>();
   readonly #heads = new Map<string, CID>();
   readonly #watchers = new Set<(cids: readonly CID[], origin?: object) => void>();
@@ -103,15 +108,20 @@ export class TinyReplica implements Replica {
   #store(blocks: readonly Block[], origin?: object): void {
     for (const block of blocks) {
       if (this.has(block.cid)) this.repeated++;
-      else this.#waiting.set(String(block.cid), block);
+      else this.#waiting.set(String(block.cid), { ...block, origin });
     }
-    const applied: CID[] = [];
+    const applied: Waiting[] = [];
     for (let before = -1; before < applied.length;) {
       before = applied.length;
-      for (const [key, block] of this.#waiting)
-        if (this.#apply(key, block)) applied.push(block.cid);
+      for (const [key, block] of this.#waiting) if (this.#apply(key, block)) applied.push(block);
     }
-    if (applied.length > 0) for (const watcher of this.#watchers) watcher(applied, origin);
+    for (const { key, run } of runsBy(applied, (block) => block.origin)) {
+      for (const watcher of this.#watchers)
+        watcher(
+          run.map(({ cid }) => cid),
+          key,
+        );
+    }
   }
 
   #apply(key: string, block: Block): boolean {

@@ -128,6 +128,16 @@ describe('a signal in the short form', () => {
     expect(decoded).toMatchObject({ form: 'short', marked: true });
   });
 
+  it('has hardly more for Firefox, whose username and password are hexadecimal and longer', () => {
+    const credentials = firefoxAnswer.sdp.match(/a=ice-(?:ufrag|pwd):.*/g)!;
+    const sdp = chromiumOffer.sdp
+      .replace(/a=ice-ufrag:.*/, credentials[1]!)
+      .replace(/a=ice-pwd:.*/, credentials[0]!);
+    const text = encodeSignal({ type: 'offer', sdp }, 'short');
+    expect(text.length).toBeLessThanOrEqual(140);
+    expectSameEssentials(decodeSignal(text), { type: 'offer', sdp });
+  });
+
   it('keeps what matters of a Firefox answer with all kinds of candidates', () => {
     const text = encodeSignal(firefoxAnswer, 'short');
     expect(text).toMatch(/^ember/);
@@ -205,6 +215,11 @@ describe('a signal in the original form', () => {
   });
 });
 
+/** As chats and mail scanners do with links. */
+function wrapped(url: string): string {
+  return `https://scan.example/?url=${encodeURIComponent(url)}&data=05%7C02%7C&reserved=0`;
+}
+
 const forms = [
   ['short', encodeSignal(chromiumOffer, 'short')],
   ['original', encodeSignal(chromiumOffer, 'original')],
@@ -236,6 +251,13 @@ describe.each(forms)('a pasted %s signal', (_form, text) => {
     ['missing padding', text.replace(/=+$/, '')],
     ['base64url', text.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')],
     ['emphasis', `*_${text}_*`],
+    ['a full stop behind it', `My offer is ${text}. Take it!`],
+    ['a bracket and an ellipsis', `(${text}…)`],
+    ['a wrapped link', wrapped(`https://example.org/pair/#${text}`)],
+    ['a link in a wrapped link', wrapped(wrapped(`https://example.org/pair/#${text}`))],
+    ['a link and its preview', `https://a.example/#${text}\n[Pair](https://a.example/#${text})`],
+    ['quoted-printable lines', `${wrap(70, '=\r\n')}=\r\n`],
+    ['two levels of quoting', `>> ${wrap(40, '\n>> ')}\n> yes`],
     ['lines before and after', `Hi Bob!\nmy offer:\n\n${text}\n\nthanks, Alice`],
     ['words around it on one line', `here you are: ${text} bye`],
     ['words around it and wrapped', `remember my emberlink offer\n${wrap(30, '\n')}\nsee you soon`],
@@ -284,6 +306,53 @@ describe.each(forms)('a pasted %s signal', (_form, text) => {
         expect(error, `SEED=${SEED}`).toBeInstanceOf(SignalError);
       }
     }
+  });
+});
+
+describe('a text with several signals', () => {
+  const offer = encodeSignal(chromiumOffer, 'short');
+  const answer = encodeSignal(firefoxAnswer, 'short');
+  const other = encodeSignal(
+    { type: 'offer', sdp: chromiumOffer.sdp.replace('Ab3+', 'Cd4+') },
+    'short',
+  );
+
+  it.each([
+    ['in lines', `${offer}\n${answer}`],
+    ['the other way round', `You: ${answer}. Me: ${offer}`],
+    ['glued together', offer + answer],
+    ['as glued links', `https://a.example/#${offer}https://a.example/#${answer}`],
+    ['with a third that was cut off', `${other.slice(0, 60)}\n${offer} ${answer}`],
+  ])('gives the one that is wanted: %s', (_, text) => {
+    expect(decodeSignal(text, 'offer')).toEqual(decodeSignal(offer));
+    expect(decodeSignal(text, 'answer')).toEqual(decodeSignal(answer));
+  });
+
+  it('gives the one that is there, wanted or not, however often it is repeated', () => {
+    expect(decodeSignal(`${offer} ${offer}`, 'answer')).toEqual(decodeSignal(offer));
+    expect(decodeSignal(offer + offer)).toEqual(decodeSignal(offer));
+  });
+
+  it('is refused when nobody can know which is meant', () => {
+    expect(errorOf(`${offer}\n${other}`).code).toBe('several-signals');
+    expect(errorOf(`${offer}\n${answer}`).code).toBe('several-signals');
+  });
+});
+
+describe('a signal whose capitals were changed', () => {
+  const text = encodeSignal(chromiumOffer, 'short');
+
+  it('is repaired when a keyboard made the first letter a capital', () => {
+    expect(decodeSignal(`E${text.slice(1)}`)).toEqual(decodeSignal(text));
+  });
+
+  it.each([
+    ['lower case', text.toLowerCase()],
+    ['upper case', text.toUpperCase()],
+    ['lower case with a capital in front', `E${text.slice(1).toLowerCase()}`],
+    ['a link in lower case', `https://example.org/pair/#${text.toLowerCase()}`],
+  ])('is refused with a word about it: %s', (_, mangled) => {
+    expect(errorOf(mangled).code).toBe('case-changed');
   });
 });
 

@@ -71,7 +71,7 @@ async function summarize(ledger: Ledger, options: LedgerPlace, limit: number): P
   const { replica } = ledger;
   let recent: CID[] = [];
   let bytes = 0;
-  for (const cid of replica.cids()) {
+  for await (const cid of replica.cids()) {
     bytes += replica.blockSize?.(cid) ?? 0;
     recent.push(cid);
     if (recent.length > limit * 2 + 1000) recent = recent.slice(-limit);

@@ -1,6 +1,6 @@
 import { CID } from 'multiformats/cid';
-import { compareBytes, equalBytes } from '../blocks.ts';
-import { BlockError } from '../errors.ts';
+import { compareBytes, equalBytes } from './blocks.ts';
+import { BlockError } from './errors.ts';
 
 /**
  * Walks over dag-cbor without building values, and accepts only its canonical form: the one spelling
@@ -343,8 +343,14 @@ const NO_BYTES = new Uint8Array(0);
  * cost more than their bytes.
  */
 export class CborWriter {
+  readonly #instances: boolean;
   #buffer = new Uint8Array(4096);
   #at = 0;
+
+  /** `instances`: objects of any class are taken as maps, not only plain ones. */
+  constructor({ instances = false }: { instances?: boolean } = {}) {
+    this.#instances = instances;
+  }
 
   /** The head of an item: `major` type with its argument in the shortest form. */
   head(major: number, argument: number): this {
@@ -472,7 +478,10 @@ export class CborWriter {
       return this.fields(value as Record<string, unknown>, undefined, depth);
     }
     const cid = CID.asCID(value);
-    if (cid === null) return false;
+    if (cid === null) {
+      if (!this.#instances || !isPlain(value)) return false;
+      return this.fields(value as Record<string, unknown>, undefined, depth);
+    }
     this.head(MAJOR_TAG, CID_TAG).head(MAJOR_BYTES, cid.bytes.length + 1);
     this.#byte(0);
     this.raw(cid.bytes);
@@ -565,6 +574,11 @@ const utf8 = new TextEncoder();
 const scratch = new DataView(new ArrayBuffer(8));
 const GREATEST_UINT64 = 2n ** 64n - 1n;
 const SHORT_TEXT = 64;
+
+/** False for what is more than its fields: dates, maps, errors, arrays of numbers. */
+function isPlain(value: object): boolean {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
 
 /** How many bytes a head with this argument has. */
 function headBytes(argument: number): number {

@@ -3,11 +3,11 @@ import { decode, encode } from '@ipld/dag-cbor';
 import fc from 'fast-check';
 import { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
-import { blockOf } from '../../src/blocks.ts';
-import { BlockError } from '../../src/errors.ts';
-import { CborCursor, CborWriter, MAX_DEPTH } from '../../src/ledger/cbor.ts';
-import type { DocumentValue } from '../../src/ledger/document.ts';
-import { forSeeds, setting } from '../support/random.ts';
+import { blockOf } from '../src/blocks.ts';
+import { BlockError } from '../src/errors.ts';
+import { CborCursor, CborWriter, MAX_DEPTH } from '../src/cbor.ts';
+import type { DocumentValue } from '../src/ledger/document.ts';
+import { forSeeds, setting } from './support/random.ts';
 
 const RUNS = setting('EMBERLINK_CBOR_RUNS', 5000);
 

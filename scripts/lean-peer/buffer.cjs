@@ -1,0 +1,2 @@
+/** simple-peer wraps messages only. */
+module.exports = { Buffer: { from: (message) => new Uint8Array(message) } };

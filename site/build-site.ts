@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+
+/** A file of the site: what a server sends for its path. */
+export interface Asset {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  // For reading, not for downloading.
+  '.md': 'text/plain; charset=utf-8',
+  '.svg': 'image/svg+xml; charset=utf-8',
+};
+
+const PROGRAMS = ['site/pair/main.ts', 'site/pair/pair.css', 'site/front.css'];
+const FILES = ['site/index.html', 'site/icon.svg', 'site/pair/index.html'];
+const TEXTS = ['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md'];
+
+/**
+ * All files of the site by their paths (`index.html`, `pair/main.js`), bundled from its sources.
+ * @param plugins for esbuild: tests let `emberlink` be its sources
+ */
+export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<string, Asset>> {
+  const root = dirname(createRequire(import.meta.url).resolve('emberlink/package.json'));
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: PROGRAMS,
+    outbase: 'site',
+    outdir: 'site',
+    bundle: true,
+    // What only some visitors need, such as the reader of QR codes, is a file of its own.
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify: true,
+    write: false,
+    logLevel: 'error',
+    plugins,
+  });
+  const site = new Map<string, Asset>();
+  const add = (path: string, bytes: Uint8Array): void => {
+    site.set(path, { type: TYPES[extname(path)]!, bytes });
+  };
+  for (const { path, contents } of outputFiles)
+    add(path.slice(join(root, 'site/').length), contents);
+  for (const file of FILES) add(file.slice('site/'.length), readFileSync(join(root, file)));
+  for (const file of TEXTS) add(file, readFileSync(join(root, file)));
+  return site;
+}

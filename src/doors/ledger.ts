@@ -1,0 +1,53 @@
+/** `emberlink/ledger`: a ledger alone, without anything that connects it to others. */
+export { CID } from 'multiformats/cid';
+export { blockOf, MAX_BLOCK_BYTES, type Block, type MaybePromise } from '../blocks.ts';
+export {
+  BlockError,
+  DocumentError,
+  EmberlinkError,
+  LedgerError,
+  StorageError,
+  type BlockErrorCode,
+  type DocumentErrorCode,
+  type LedgerErrorCode,
+  type StorageErrorCode,
+} from '../errors.ts';
+export {
+  DEFAULT_MAX_DOCUMENT_BYTES,
+  MAX_ID_BYTES,
+  type Document,
+  type DocumentValue,
+} from '../ledger/document.ts';
+export {
+  guardReplica,
+  type GuardedReplica,
+  type IncomingChange,
+  type IncomingCommit,
+  type IncomingOperation,
+  type IncomingSnapshot,
+  type Validate,
+  type Verdict,
+} from '../ledger/guard.ts';
+export type {
+  Conflict,
+  ConflictVersion,
+  DeleteConflict,
+  FieldConflict,
+  HistoryEntry,
+} from '../ledger/history.ts';
+export type {
+  Change,
+  Clock,
+  ImportReport,
+  Ledger,
+  PutOptions,
+  RecoveryReport,
+  VerifyReport,
+  WriteResult,
+} from '../ledger/ledger.ts';
+export type { LedgerOptions } from '../ledger/options.ts';
+export type { LedgerReplica } from '../ledger/replica.ts';
+export type { MapFunction, QueryOptions, QueryRow } from '../ledger/query.ts';
+export type { AllDocsOptions, DocumentRow, LedgerView } from '../ledger/view.ts';
+export { openLedger } from '../open-ledger.ts';
+export type { Place } from '../storage/place.ts';

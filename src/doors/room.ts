@@ -1,0 +1,37 @@
+/** `emberlink/room`: joins a ledger to all members of a room. */
+export {
+  BlockError,
+  ConnectionError,
+  EmberlinkError,
+  ProtocolError,
+  RoomError,
+  type BlockErrorCode,
+  type ConnectionErrorCode,
+  type ProtocolErrorCode,
+  type RoomErrorCode,
+} from '../errors.ts';
+export { joinRoom } from '../join-room.ts';
+export type { Replica } from '../protocol/replica.ts';
+export type { SyncProgress } from '../protocol/session.ts';
+export type {
+  Authorization,
+  Room,
+  RoomMember,
+  RoomOptions,
+  RoomPeer,
+  RoomStatus,
+} from '../room.ts';
+export type { Access } from '../rooms/handshake.ts';
+export { createRoomSecret, roomId } from '../rooms/keys.ts';
+export type { Link, LinkAttempt, Linker, LinkOptions, LinkSignal, Port } from '../rooms/link.ts';
+export type { RoomPresence } from '../rooms/presence.ts';
+export type {
+  SignalingAdapter,
+  SignalingEvents,
+  SignalingJoin,
+  SignalingMembership,
+  SignalingStatus,
+} from '../rooms/signaling.ts';
+export type { SyncSource } from '../sync-source.ts';
+export type { WebRtcImplementation } from '../transports/webrtc.ts';
+export type { WebSocketClass } from '../transports/websocket-class.ts';
