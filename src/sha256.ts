@@ -9,6 +9,19 @@ type NodeCrypto = typeof import('node:crypto');
  */
 export const sha256: (bytes: Uint8Array) => Uint8Array = pickSha256();
 
+/** From this many bytes on WebCrypto, which answers later, takes less than half of the time. */
+const LONG_BYTES = 1024;
+
+/** The same, later for long bytes in browsers, whose own code is many times as fast as ours. */
+export function sha256Soon(bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  // Pages that are not secure have no WebCrypto.
+  if (sha256 !== portableSha256 || bytes.length < LONG_BYTES || !globalThis.crypto?.subtle) {
+    return sha256(bytes);
+  }
+  const digest = crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return digest.then((buffer) => new Uint8Array(buffer));
+}
+
 function pickSha256(): (bytes: Uint8Array) => Uint8Array {
   const crypto = nodeBuiltin('crypto') as NodeCrypto | undefined;
   if (typeof crypto?.createHash !== 'function') return portableSha256;

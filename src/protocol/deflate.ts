@@ -15,6 +15,12 @@ export const canDeflate: boolean =
   zlib !== undefined ||
   (typeof CompressionStream === 'function' && typeof DecompressionStream === 'function');
 
+/**
+ * Links that carry less than this, in bytes a millisecond, are slower than deflating is: the platform's
+ * streams take three times as long as zlib at our level, and have no other.
+ */
+export const SLOW_LINK_BYTES_PER_MS: number = zlib === undefined ? 3000 : 8000;
+
 export function deflate(bytes: Uint8Array): MaybePromise<Uint8Array> {
   if (zlib !== undefined) return zlib.deflateRawSync(bytes, { level: LEVEL });
   return through(new CompressionStream('deflate-raw'), bytes, Infinity);

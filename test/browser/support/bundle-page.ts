@@ -35,7 +35,7 @@ export function bundlePage(entry: string): Promise<string> {
 }
 
 /** The package's doors lead to its sources, and its `browser` field counts for them as for what is built of them. */
-const fromSources: Plugin = {
+export const fromSources: Plugin = {
   name: 'from-sources',
   setup(bundling) {
     const { browser, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
