@@ -136,6 +136,9 @@ describe.each(BROWSERS)('two people with %s', (kind) => {
     await alice.click('#cancel');
     await alice.use(answer);
     expect(await alice.trouble()).toContain('Make a new offer');
+    await alice.makeOffer();
+    await alice.use(answer);
+    expect(await alice.trouble()).toContain('the answer to another offer');
     await bob.click('#cancel');
     await bob.use(offer);
     expect(await bob.trouble()).toContain('used before');
