@@ -461,7 +461,7 @@ test('signaling/README.md lists every setting as the code has it', () => {
 // --- README.md and the others ---
 
 const guides = readme + read('signaling/README.md');
-const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
+const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.tsx?) -->\n```tsx?\n(.*?)```\n/gs)];
 
 test('README.md shows the quickstart and a replica of one’s own', () => {
   const shown = blocks.map(([, file]) => file);
@@ -469,6 +469,7 @@ test('README.md shows the quickstart and a replica of one’s own', () => {
   expect(shown).toContain('examples/own-replica.ts');
   expect(shown).toContain('examples/room.ts');
   expect(shown).toContain('examples/websocket.ts');
+  expect(shown).toContain('examples/react.tsx');
   expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);
 });
 
