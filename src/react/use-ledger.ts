@@ -19,7 +19,7 @@ const ledgers = new Registry<LedgerState>();
 /**
  * Opens a ledger; give `ledger` to the other hooks, and write by its own methods. Components that name
  * the same ledger with the same options share one; it is closed a moment after the last of them is
- * gone. After a failure a component that is mounted anew tries again.
+ * gone. After a failure the next one that is mounted when all of them are gone tries again.
  * @param options compared by value, so they may be written down anew at each rendering; a `Place` of
  *   your own is itself alone
  */
