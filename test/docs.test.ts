@@ -60,6 +60,7 @@ import {
 import { ORIGINAL_FRAME_BYTES } from '../src/protocol/original.ts';
 import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
 import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
+import * as hooks from '../src/react/index.ts';
 import {
   admit,
   DEFAULT_HANDSHAKE_TIMEOUT_MS,
@@ -479,6 +480,11 @@ test.each(blocks.map(([, file, shown]) => [file!, shown!]))(
     expect(shown).toBe(read(file));
   },
 );
+
+test('README.md lists every hook of emberlink/react', () => {
+  const listed = [...readme.matchAll(/^\| `(use\w+)\(/gm)].map(([, name]) => name);
+  expect(listed.sort()).toEqual(Object.keys(hooks).sort());
+});
 
 test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md'])(
   'the links in %s lead to files that exist',
