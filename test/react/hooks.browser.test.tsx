@@ -9,7 +9,7 @@ import {
 } from 'react';
 import { hydrateRoot } from 'react-dom/client';
 import { renderToString } from 'react-dom/server';
-import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { type Document, EmberlinkError, type Ledger, openLedger } from '../../src/index.ts';
 import {
   type DocumentState,
@@ -36,12 +36,6 @@ let aheadMs: number;
 
 beforeEach(() => {
   aheadMs = 0;
-  const errors = vi.spyOn(console, 'error');
-  onTestFinished(() => errors.mockRestore());
-});
-
-afterEach(() => {
-  expect(vi.mocked(console.error).mock.calls, 'nothing is complained about').toEqual([]);
 });
 
 async function memoryLedger(...documents: Document[]): Promise<Ledger> {

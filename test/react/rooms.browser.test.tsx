@@ -1,5 +1,5 @@
 import { type ReactElement, useEffect, useState } from 'react';
-import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import {
   type Document,
   type Ledger,
@@ -19,15 +19,6 @@ import { MemorySignaling } from '../support/memory-signaling.ts';
 import { mount } from './mount.tsx';
 
 const SOON = { timeout: 15_000, interval: 5 };
-
-beforeEach(() => {
-  const errors = vi.spyOn(console, 'error');
-  onTestFinished(() => errors.mockRestore());
-});
-
-afterEach(() => {
-  expect(vi.mocked(console.error).mock.calls, 'nothing is complained about').toEqual([]);
-});
 
 async function memoryLedger(name: string): Promise<Ledger> {
   const ledger = await openLedger(name, { storage: 'memory' });
