@@ -35,6 +35,8 @@ export type LedgerErrorCode =
   | 'invalid-option'
   | 'closed'
   | 'locked'
+  | 'other-version'
+  | 'interrupted'
   | 'unknown-clock'
   | 'no-storage'
   | 'no-snapshot';

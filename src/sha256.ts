@@ -1,10 +1,11 @@
 import { sha256 as portableSha256 } from '@noble/hashes/sha2.js';
+import { nodeBuiltin } from './node-builtin.ts';
 
 type NodeCrypto = typeof import('node:crypto');
 
 /**
  * SHA-256 as one synchronous call on every platform: OpenSSL's where the process has it, else
- * @noble/hashes. `getBuiltinModule` needs no import, so bundlers for the browser see nothing of Node.
+ * @noble/hashes.
  */
 export const sha256: (bytes: Uint8Array) => Uint8Array = pickSha256();
 
@@ -22,8 +23,7 @@ export function sha256Soon(bytes: Uint8Array): Uint8Array | Promise<Uint8Array> 
 }
 
 function pickSha256(): (bytes: Uint8Array) => Uint8Array {
-  const runtime = globalThis.process as { getBuiltinModule?: (id: string) => unknown } | undefined;
-  const crypto = runtime?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined;
+  const crypto = nodeBuiltin('crypto') as NodeCrypto | undefined;
   if (typeof crypto?.createHash !== 'function') return portableSha256;
   if (typeof crypto.hash !== 'function') {
     return (bytes) => new Uint8Array(crypto.createHash('sha256').update(bytes).digest());

@@ -28,6 +28,8 @@ try {
     if (text !== undefined) void panel.bring(text);
   };
   addEventListener('hashchange', bring);
+  // For whoever waits for the page: style sheets, scripts and tests.
+  document.documentElement.dataset['ready'] = '';
   bring();
 } catch (error) {
   complain(error);

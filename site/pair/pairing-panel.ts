@@ -14,6 +14,8 @@ export class PairingPanel {
   readonly #handover: Handover;
   /** The one that is not connected yet. */
   #pairing: Pairing | undefined;
+  /** With a browser paired already, the way to pair another one is shown when it is asked for. */
+  #wantsMore = false;
 
   readonly #take = element('take', HTMLFormElement);
   readonly #takeText = element('take-text', HTMLTextAreaElement);
@@ -25,16 +27,21 @@ export class PairingPanel {
     this.#on('make-offer', () => this.#offer());
     this.#on('copy-link', () => this.#copy(this.#link.value, 'The link'));
     this.#on('copy-text', () => this.#copy(new URL(this.#link.value).hash.slice(1), 'The text'));
+    element('pair-more').addEventListener('click', () => {
+      this.#wantsMore = true;
+      this.#show();
+      element('make-offer').focus();
+    });
     this.#on('scan', () => this.#scan());
     this.#on('cancel', () => this.#cancel());
     this.#take.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#do(this.#use(this.#takeText.value));
+      this.#do(() => this.#use(this.#takeText.value));
     });
     const picture = element('picture', HTMLInputElement);
     picture.addEventListener('change', () => {
       const [file] = picture.files ?? [];
-      if (file !== undefined) this.#do(readPicture(file).then((text) => this.#use(text)));
+      if (file !== undefined) this.#do(async () => this.#use(await readPicture(file)));
       picture.value = '';
     });
     this.#prepareSharing();
@@ -52,7 +59,7 @@ export class PairingPanel {
       case 'own-offer':
         return this.#complain(new SignalError('own-offer', 'opened where it was made'));
       case 'nobody':
-        return this.#do(this.#use(text));
+        return this.#do(() => this.#use(text));
     }
   }
 
@@ -77,6 +84,8 @@ export class PairingPanel {
   async #begin(step: (pairing: Pairing) => Promise<void>): Promise<void> {
     const pairing = new Pairing(this.#ledger);
     this.#pairing = pairing;
+    // Else the other side would find out after a while only.
+    addEventListener('pagehide', () => pairing.destroy());
     pairing.subscribe(() => this.#follow(pairing));
     this.#show();
     try {
@@ -111,6 +120,7 @@ export class PairingPanel {
   async #cancel(): Promise<void> {
     const pairing = this.#pairing;
     this.#pairing = undefined;
+    this.#wantsMore = false;
     this.#show();
     element('pairing-title').focus();
     await pairing?.close();
@@ -172,6 +182,7 @@ export class PairingPanel {
     });
     peers.append(row.element);
     peers.hidden = false;
+    this.#wantsMore = false;
     this.#quiet();
     element('pairing-title').focus();
   }
@@ -180,12 +191,14 @@ export class PairingPanel {
 
   #show(): void {
     const state = this.#pairing?.state;
+    const hasPeers = element('peers').children.length > 0;
+    const isIdle = state === undefined && (this.#wantsMore || !hasPeers);
     const given = state?.state === 'offering' || state?.state === 'answering' ? state : undefined;
     const isOffer = given?.state === 'offering';
-    element('begin').hidden = state !== undefined;
-    element('begin-text').hidden = element('peers').children.length > 0;
+    element('pair-more').hidden = state !== undefined || isIdle;
+    element('begin').hidden = !isIdle;
     element('give').hidden = given === undefined;
-    this.#take.hidden = state !== undefined && !isOffer;
+    this.#take.hidden = !isIdle && !isOffer;
     const isWaiting = state?.state === 'preparing' || state?.state === 'connecting';
     element('wait').hidden = !isWaiting;
     element('cancel').hidden = state === undefined;
@@ -229,11 +242,11 @@ export class PairingPanel {
   }
 
   #on(id: string, action: () => Promise<void>): void {
-    element(id).addEventListener('click', () => this.#do(action()));
+    element(id).addEventListener('click', () => this.#do(action));
   }
 
-  #do(action: Promise<void>): void {
+  #do(action: () => Promise<void>): void {
     this.#quiet();
-    action.catch((error: unknown) => this.#complain(error));
+    action().catch((error: unknown) => this.#complain(error));
   }
 }

@@ -31,7 +31,11 @@ const MEMORY = { storage: 'memory' } as const;
 /** Longer than what nobody uses any more lingers. */
 const SOON = { timeout: 5000, interval: 5 };
 
+/** How far the clocks of given ledgers are ahead. */
+let aheadMs: number;
+
 beforeEach(() => {
+  aheadMs = 0;
   const errors = vi.spyOn(console, 'error');
   onTestFinished(() => errors.mockRestore());
 });
@@ -41,7 +45,7 @@ afterEach(() => {
 });
 
 async function memoryLedger(...documents: Document[]): Promise<Ledger> {
-  const ledger = await openLedger('given', MEMORY);
+  const ledger = await openLedger('given', { ...MEMORY, now: () => Date.now() + aheadMs });
   onTestFinished(() => ledger.close());
   await ledger.bulk(documents);
   return ledger;
@@ -254,6 +258,7 @@ it('tells of conflicts, also of those that change nothing of the document', asyn
     return <p>{`${doc?.n}: ${values.join()}`}</p>;
   }
   await there.put({ _id: 'a', n: 'earlier' });
+  aheadMs = 1000;
   await here.put({ _id: 'a', n: 'later' });
   const root = mount(<Reader from={here} />, { strict: false });
   await vi.waitFor(() => expect(root.text()).toBe('later: '), SOON);

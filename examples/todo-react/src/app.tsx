@@ -1,5 +1,5 @@
 import { useLedger, useLiveQuery, usePresence, useRoom } from 'emberlink/react';
-import type { ReactElement } from 'react';
+import { type ReactElement, useEffect } from 'react';
 import { useListSecret } from './list-secret.ts';
 import { NewTodo } from './new-todo.tsx';
 import { Share } from './share.tsx';
@@ -20,6 +20,8 @@ export function App(): ReactElement {
   const { ledger, error } = useLedger(`${secret}.list`);
   const { room, state } = useRoom(ledger, { room: 'todo', secret, signaling: SIGNALING });
   const { others, set } = usePresence<Here>(room);
+  // Whoever shows something is here; a peer that is no person shows nothing.
+  useEffect(() => set({ editing: null }), [set]);
   const { rows, state: reading } = useLiveQuery<Todo>(ledger, 'createdAt');
   const todos = rows.flatMap(({ doc }) => doc ?? []);
   const left = todos.filter(({ done }) => !done).length;

@@ -1,0 +1,32 @@
+/** What the tabs of one origin share. Tests bring their own. */
+export interface TabEnvironment {
+  readonly locks: Pick<LockManager, 'request'>;
+  openChannel(name: string, hear: (message: unknown) => void): TabChannel;
+  /** Whoever has asked for this long, in milliseconds, is asked once more; see `Line`. */
+  readonly askAgainMs: number;
+}
+
+/** Every other tab with a channel of this name hears what is posted. */
+export interface TabChannel {
+  post(message: unknown): void;
+  close(): void;
+}
+
+const ASK_AGAIN_MS = 1000;
+
+/** Undefined where there is nothing to share: in Node, and in pages that are not secure. */
+export function tabEnvironment(): TabEnvironment | undefined {
+  const isNode = typeof globalThis.process?.versions?.node === 'string';
+  const locks = globalThis.navigator?.locks as LockManager | undefined;
+  if (isNode || locks === undefined || typeof BroadcastChannel === 'undefined') return undefined;
+  return { locks, openChannel, askAgainMs: ASK_AGAIN_MS };
+}
+
+function openChannel(name: string, hear: (message: unknown) => void): TabChannel {
+  const channel = new BroadcastChannel(name);
+  channel.onmessage = ({ data }) => hear(data);
+  return {
+    post: (message) => channel.postMessage(message),
+    close: () => channel.close(),
+  };
+}
