@@ -1,43 +1,33 @@
 /**
  * What a browser gets that Node does not, made of `dist/src`:
- * - dist/browser/simple-peer.js, which bundlers take for `simple-peer`: the package as it is, on a
- *   Duplex of its own size. It brings the streams of Node for a browser, of which nothing is used.
+ * - dist/browser/simple-peer.js, which bundlers take for `simple-peer`;
  * - dist/browser/emberlink.js, all doors in one file for pages that have no bundler.
  */
-import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { leanSimplePeer } from './lean-simple-peer.mjs';
 
-const STAND_INS = ['buffer', 'debug', 'queue-microtask', 'randombytes', 'readable-stream'];
 const root = fileURLToPath(new URL('..', import.meta.url));
-const forBrowsers = {
+const settings = {
   absWorkingDir: root,
   bundle: true,
+  platform: 'browser',
   format: 'esm',
   target: 'es2022',
-  logLevel: 'warning',
   outdir: 'dist/browser',
+  plugins: [leanSimplePeer],
+  logLevel: 'warning',
 };
 
 await build({
-  ...forBrowsers,
-  stdin: {
-    contents: "export { default } from 'simple-peer';",
-    sourcefile: 'simple-peer.js',
-    resolveDir: root,
-  },
-  // Not as for a browser, where this package has another file for it: the one that is made here.
-  platform: 'neutral',
-  mainFields: ['main'],
-  alias: Object.fromEntries(
-    STAND_INS.map((name) => [name, `${root}scripts/lean-peer/${name}.cjs`]),
-  ),
+  ...settings,
+  stdin: { contents: "export { default } from 'simple-peer';", resolveDir: root },
   entryNames: 'simple-peer',
 });
 await build({
-  ...forBrowsers,
+  ...settings,
   entryPoints: ['dist/src/index.js'],
-  platform: 'browser',
+  entryNames: 'emberlink',
   minify: true,
   sourcemap: true,
-  entryNames: 'emberlink',
 });

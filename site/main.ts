@@ -55,7 +55,7 @@ async function serve(
 function addresses({ url, signalingUrl }: RunningSite): string {
   return [
     `all pages     ${url}`,
-    `pairing page  ${new URL('pair/', url)}    open it in two browsers, or two profiles`,
+    `pairing page  ${url}pair/    open it in two browsers, or two profiles`,
     `signaling     ${signalingUrl}`,
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 import { CID } from 'multiformats/cid';
 import { Digest } from 'multiformats/hashes/digest';
 import { BlockError } from './errors.ts';
-import { sha256 } from './sha256.ts';
+import { sha256, sha256Soon } from './sha256.ts';
 
 /** A value now or later: local storage answers at once where it can, so hot paths stay synchronous. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -60,6 +60,19 @@ let slabUsed = 0;
 
 /** Throws a BlockError unless the bytes hash to the CID: SHA-256 only, any codec, CIDv0 or v1. */
 export function verifyBlock(block: Block): void {
+  checkHashFunction(block);
+  checkDigest(block, sha256(block.bytes));
+}
+
+/** The same, later where that is faster. */
+export function verifyBlockSoon(block: Block): MaybePromise<void> {
+  checkHashFunction(block);
+  const digest = sha256Soon(block.bytes);
+  if (digest instanceof Promise) return digest.then((later) => checkDigest(block, later));
+  return checkDigest(block, digest);
+}
+
+function checkHashFunction(block: Block): void {
   const { multihash } = block.cid;
   if (multihash.code !== SHA2_256_CODE) {
     throw new BlockError(
@@ -67,7 +80,10 @@ export function verifyBlock(block: Block): void {
       `block ${block.cid}: its hash function 0x${multihash.code.toString(16)} is not sha2-256`,
     );
   }
-  if (!equalBytes(sha256(block.bytes), multihash.digest)) {
+}
+
+function checkDigest(block: Block, digest: Uint8Array): void {
+  if (!equalBytes(digest, block.cid.multihash.digest)) {
     throw new BlockError('hash-mismatch', `block ${block.cid}: its bytes hash to something else`);
   }
 }

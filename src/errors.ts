@@ -35,6 +35,8 @@ export type LedgerErrorCode =
   | 'invalid-option'
   | 'closed'
   | 'locked'
+  | 'other-version'
+  | 'interrupted'
   | 'unknown-clock'
   | 'no-storage'
   | 'no-snapshot';
@@ -120,6 +122,7 @@ export type SignalErrorCode =
   | 'expected-offer'
   | 'expected-answer'
   | 'own-offer'
+  | 'other-offer'
   | 'already-used'
   | 'wrong-state';
 

@@ -41,6 +41,15 @@ export class Sketch {
     this.#hash = new KeyHash(salt);
   }
 
+  /** The first symbols of `size` keys, as another sketch has them. */
+  static of({ words, counts, size }: Pick<Sketch, 'words' | 'counts' | 'size'>): Sketch {
+    const sketch = new Sketch(0, counts.length);
+    sketch.words.set(words);
+    sketch.counts.set(counts);
+    sketch.#size = size;
+    return sketch;
+  }
+
   /** How many keys were added. */
   get size(): number {
     return this.#size;

@@ -498,6 +498,13 @@ test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md']
   },
 );
 
+test("README.md tells the limits of the doors' sizes", () => {
+  const limits = [...read('scripts/size.mjs').matchAll(/limit: (\d+)_000,/g)].map(([, kB]) => kB);
+  const told = [...readme.matchAll(/\| (\d+) kB \|$/gm)].map(([, kB]) => kB);
+  expect(limits).toHaveLength(2);
+  expect(told).toEqual(limits);
+});
+
 test('every script that README.md and signaling/README.md name is in package.json', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const named = [...guides.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];

@@ -88,9 +88,9 @@ export class NotesView {
 }
 
 interface NoteActions {
-  tick(done: boolean): void;
-  write(text: string): void;
-  remove(): void;
+  readonly tick: (done: boolean) => void;
+  readonly write: (text: string) => void;
+  readonly remove: () => void;
 }
 
 class NoteRow {

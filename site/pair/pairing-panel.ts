@@ -8,12 +8,17 @@ import { qrCode } from './qr-code.ts';
 import { CameraRefusal, readPicture, scanWithCamera } from './scanner.ts';
 import { wordsFor } from './words.ts';
 
+/** Of a longer text, which is rare, no camera could read the code. */
+const MAX_CODE_CHARACTERS = 1000;
+
 /** The part of the page by which two browsers get to know each other. */
 export class PairingPanel {
   readonly #ledger: Ledger;
   readonly #handover: Handover;
   /** The one that is not connected yet. */
   #pairing: Pairing | undefined;
+  /** With a browser paired already, the way to pair another one is shown when it is asked for. */
+  #wantsMore = false;
 
   readonly #take = element('take', HTMLFormElement);
   readonly #takeText = element('take-text', HTMLTextAreaElement);
@@ -25,16 +30,21 @@ export class PairingPanel {
     this.#on('make-offer', () => this.#offer());
     this.#on('copy-link', () => this.#copy(this.#link.value, 'The link'));
     this.#on('copy-text', () => this.#copy(new URL(this.#link.value).hash.slice(1), 'The text'));
+    element('pair-more').addEventListener('click', () => {
+      this.#wantsMore = true;
+      this.#show();
+      element('make-offer').focus();
+    });
     this.#on('scan', () => this.#scan());
     this.#on('cancel', () => this.#cancel());
     this.#take.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#do(this.#use(this.#takeText.value));
+      this.#do(() => this.#use(this.#takeText.value));
     });
     const picture = element('picture', HTMLInputElement);
     picture.addEventListener('change', () => {
       const [file] = picture.files ?? [];
-      if (file !== undefined) this.#do(readPicture(file).then((text) => this.#use(text)));
+      if (file !== undefined) this.#do(async () => this.#use(await readPicture(file)));
       picture.value = '';
     });
     this.#prepareSharing();
@@ -52,7 +62,7 @@ export class PairingPanel {
       case 'own-offer':
         return this.#complain(new SignalError('own-offer', 'opened where it was made'));
       case 'nobody':
-        return this.#do(this.#use(text));
+        return this.#do(() => this.#use(text));
     }
   }
 
@@ -75,8 +85,12 @@ export class PairingPanel {
   }
 
   async #begin(step: (pairing: Pairing) => Promise<void>): Promise<void> {
+    // A link may bring an offer while an answer to another one is waiting.
+    void this.#pairing?.close();
     const pairing = new Pairing(this.#ledger);
     this.#pairing = pairing;
+    // Else the other side would find out after a while only.
+    addEventListener('pagehide', () => pairing.destroy());
     pairing.subscribe(() => this.#follow(pairing));
     this.#show();
     try {
@@ -111,6 +125,7 @@ export class PairingPanel {
   async #cancel(): Promise<void> {
     const pairing = this.#pairing;
     this.#pairing = undefined;
+    this.#wantsMore = false;
     this.#show();
     element('pairing-title').focus();
     await pairing?.close();
@@ -172,6 +187,7 @@ export class PairingPanel {
     });
     peers.append(row.element);
     peers.hidden = false;
+    this.#wantsMore = false;
     this.#quiet();
     element('pairing-title').focus();
   }
@@ -180,12 +196,14 @@ export class PairingPanel {
 
   #show(): void {
     const state = this.#pairing?.state;
+    const hasPeers = element('peers').children.length > 0;
+    const isIdle = state === undefined && (this.#wantsMore || !hasPeers);
     const given = state?.state === 'offering' || state?.state === 'answering' ? state : undefined;
     const isOffer = given?.state === 'offering';
-    element('begin').hidden = state !== undefined;
-    element('begin-text').hidden = element('peers').children.length > 0;
+    element('pair-more').hidden = state !== undefined || isIdle;
+    element('begin').hidden = !isIdle;
     element('give').hidden = given === undefined;
-    this.#take.hidden = state !== undefined && !isOffer;
+    this.#take.hidden = !isIdle && !isOffer;
     const isWaiting = state?.state === 'preparing' || state?.state === 'connecting';
     element('wait').hidden = !isWaiting;
     element('cancel').hidden = state === undefined;
@@ -201,13 +219,14 @@ export class PairingPanel {
       ? '1. Give them your offer'
       : 'Give them your answer';
     element('give-text').textContent = isOffer
-      ? 'They scan this code, or open the link in their browser.'
+      ? 'They open the link in their browser, or scan the code.'
       : 'They scan this code on the page where the offer is, or paste or open the link there. Then the two connect by themselves.';
     element('give-hint').textContent =
       'Keep this tab open: it is what they connect to. It waits ten minutes.';
     this.#link.value = linkTo(given.text);
     const name = isOffer ? 'Code of your offer' : 'Code of your answer';
-    element('code').replaceChildren(qrCode(this.#link.value, name));
+    const isShort = this.#link.value.length <= MAX_CODE_CHARACTERS;
+    element('code').replaceChildren(...(isShort ? [qrCode(this.#link.value, name)] : []));
   }
 
   #tell(words: string): void {
@@ -229,11 +248,11 @@ export class PairingPanel {
   }
 
   #on(id: string, action: () => Promise<void>): void {
-    element(id).addEventListener('click', () => this.#do(action()));
+    element(id).addEventListener('click', () => this.#do(action));
   }
 
-  #do(action: Promise<void>): void {
+  #do(action: () => Promise<void>): void {
     this.#quiet();
-    action.catch((error: unknown) => this.#complain(error));
+    action().catch((error: unknown) => this.#complain(error));
   }
 }

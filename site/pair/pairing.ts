@@ -9,8 +9,8 @@ export type PairingState =
   | { readonly state: 'answering'; readonly text: string }
   | { readonly state: 'connecting' }
   | { readonly state: 'syncing'; readonly progress: SyncProgress }
-  /** `lag`: what a write of this side took to be stored on the other one; 0 for none yet. */
-  | { readonly state: 'live'; readonly isSame: boolean; readonly lagMs: number }
+  /** `lagMs`: what the last write of this side took to be stored on the other one, and to be told so. */
+  | { readonly state: 'live'; readonly isSame: boolean; readonly lagMs: number | undefined }
   | { readonly state: 'over'; readonly error: Error | undefined };
 
 /** One connection to one other browser, from the first text to the end. */
@@ -18,12 +18,11 @@ export class Pairing {
   readonly #sync: Sync;
   readonly #listeners = new Set<() => void>();
   #state: PairingState = { state: 'preparing' };
-  #isMeasuring = false;
-  #measuresAgain = false;
+  #measurements = 0;
 
   constructor(ledger: Ledger) {
     this.#sync = new Sync(ledger);
-    const stop = ledger.subscribe(() => void this.#measure());
+    const stop = ledger.subscribe(({ origin }) => void this.#measure(origin === 'local'));
     this.#sync.subscribe((status) => {
       switch (status.state) {
         case 'new':
@@ -35,8 +34,8 @@ export class Pairing {
         case 'syncing':
           return this.#set({ state: 'syncing', progress: status.progress });
         case 'live':
-          this.#set({ state: 'live', isSame: false, lagMs: 0 });
-          return void this.#measure();
+          this.#set({ state: 'live', isSame: false, lagMs: undefined });
+          return void this.#measure(false);
         case 'closed':
           stop();
           return this.#set({ state: 'over', error: status.error });
@@ -74,27 +73,27 @@ export class Pairing {
     await this.#sync.close();
   }
 
-  /** Finds out when the other side has all that is here. */
-  async #measure(): Promise<void> {
+  /** Ends at once, and tells the other side as far as there is time. */
+  destroy(): void {
+    this.#sync.destroy();
+  }
+
+  /** Finds out when the other side has all that is here; for a write of this side, how soon. */
+  async #measure(isWrite: boolean): Promise<void> {
     if (this.#state.state !== 'live') return;
+    const measurement = ++this.#measurements;
+    const since = performance.now();
     this.#set({ ...this.#state, isSame: false });
-    this.#measuresAgain = true;
-    if (this.#isMeasuring) return;
-    this.#isMeasuring = true;
     try {
-      let lagMs = 0;
-      while (this.#measuresAgain) {
-        this.#measuresAgain = false;
-        const since = performance.now();
-        await this.#sync.synced();
-        lagMs = performance.now() - since;
-      }
-      if (this.#state.state === 'live') this.#set({ state: 'live', isSame: true, lagMs });
+      await this.#sync.synced();
     } catch {
       // It has ended: the status says why.
-    } finally {
-      this.#isMeasuring = false;
+      return;
     }
+    // A later change has its own measurement.
+    if (this.#state.state !== 'live' || measurement !== this.#measurements) return;
+    const lagMs = isWrite ? performance.now() - since : this.#state.lagMs;
+    this.#set({ state: 'live', isSame: true, lagMs });
   }
 
   #set(state: PairingState): void {

@@ -48,7 +48,7 @@ export class PeerRow {
         return this.#say('Paired', amounts(state.progress));
       case 'live':
         return state.isSame
-          ? this.#say('In sync', `${this.#here()}, the same there. ${lag(state.lagMs)}`)
+          ? this.#say('In sync', `${this.#here()}, the same there.${lag(state.lagMs)}`)
           : this.#say('Paired', `${this.#here()}; the other side is catching up`);
       case 'over':
         return this.#say(
@@ -84,6 +84,7 @@ function kilobytes(bytes: number): string {
   return `${(bytes / 1000).toFixed(1)} kB`;
 }
 
-function lag(lagMs: number): string {
-  return `A change is there after ${lagMs < 10 ? lagMs.toFixed(1) : Math.round(lagMs)} ms.`;
+function lag(lagMs: number | undefined): string {
+  if (lagMs === undefined) return '';
+  return ` A change is there after ${lagMs < 10 ? lagMs.toFixed(1) : Math.round(lagMs)} ms.`;
 }

@@ -60,6 +60,14 @@ export function encodeDocument(document: unknown, maxBytes: number): EncodedDocu
   return { id, bytes };
 }
 
+/** @throws DocumentError for the first that cannot be */
+export function encodeDocuments(documents: Iterable<unknown>, maxBytes: number): EncodedDocument[] {
+  if (typeof documents?.[Symbol.iterator] !== 'function') {
+    throw new DocumentError('not-a-document', 'bulk takes a list of documents');
+  }
+  return Array.from(documents, (document) => encodeDocument(document, maxBytes));
+}
+
 /** Undefined when something in it cannot be stored, or might be an object of another realm. */
 function encodeFields(document: Record<string, unknown>): Uint8Array | undefined {
   try {

@@ -127,6 +127,11 @@ export class Documents {
     return documents;
   }
 
+  /** The ids of all documents that were ever written. */
+  allIds(): string[] {
+    return [...this.states.keys()];
+  }
+
   /** Ids of documents that are not deleted, in order of UTF-16 code units. */
   *ids(
     below: (id: string) => boolean,

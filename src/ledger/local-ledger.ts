@@ -1,9 +1,8 @@
 import type { CID } from 'multiformats/cid';
-import { CarReader } from '../car/reader.ts';
 import { carChunks } from '../car/chunks.ts';
 import { carHeader } from '../car/writer.ts';
-import { verifyBlock, type Block } from '../blocks.ts';
-import { DocumentError, LedgerError, StorageError } from '../errors.ts';
+import type { Block } from '../blocks.ts';
+import { LedgerError, StorageError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
 import type { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
@@ -13,8 +12,15 @@ import { Compaction, type CompactReport } from './compaction.ts';
 import { emptyState, rootsOf, type ClockState } from './clock-state.ts';
 import type { CommitTable } from './commit-table.ts';
 import { readCommit } from './commit.ts';
-import { checkId, encodeDocument, type Document } from './document.ts';
+import {
+  checkId,
+  encodeDocument,
+  encodeDocuments,
+  type Document,
+  type EncodedDocument,
+} from './document.ts';
 import { Documents } from './documents.ts';
+import { importCar } from './import-car.ts';
 import { hex, type Conflict, type HistoryEntry } from './history.ts';
 import {
   checkLedgerName,
@@ -58,9 +64,6 @@ const SAVE_AFTER_BYTES = 32 * 1024 * 1024;
 const QUIET_MS = 500;
 /** ... or when so many bytes of new commits have come all the same. */
 const OVERDUE_BYTES = 512 * 1024 * 1024;
-
-/** How many blocks an import handles at a time. */
-const CAR_BATCH = 256;
 
 /** Readers of CARs bound the header. */
 const MAX_ROOTS = 1000;
@@ -106,6 +109,7 @@ export class LocalLedger implements Ledger {
   readonly #compaction: Compaction;
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
+  readonly #rebuiltListeners = new Set<() => void>();
   readonly #rejected: Rejected[] = [];
   #unreadable: readonly CID[];
   #documents: Documents;
@@ -237,9 +241,15 @@ export class LocalLedger implements Ledger {
   async put(document: Document, options: PutOptions = {}): Promise<WriteResult> {
     this.#checkOpen();
     const encoded = encodeDocument(document, this.#options.maxDocumentBytes);
+    return this.putEncoded(encoded, options);
+  }
+
+  /** Stores a document that `encodeDocument` has checked. */
+  async putEncoded(document: EncodedDocument, options: PutOptions = {}): Promise<WriteResult> {
+    this.#checkOpen();
+    const { id } = document;
     const resolve = options.resolve ?? false;
-    const clock = await this.#enqueue({ kind: 'put', id: encoded.id, document: encoded, resolve });
-    return { id: encoded.id, clock };
+    return { id, clock: await this.#enqueue({ kind: 'put', id, document, resolve }) };
   }
 
   async del(id: string): Promise<WriteResult> {
@@ -250,14 +260,17 @@ export class LocalLedger implements Ledger {
 
   async bulk(documents: Iterable<Document>): Promise<{ ids: string[]; clock: Clock }> {
     this.#checkOpen();
-    const writes: Write[] = [];
-    if (typeof documents?.[Symbol.iterator] !== 'function') {
-      throw new DocumentError('not-a-document', 'bulk takes a list of documents');
-    }
-    for (const document of documents) {
-      const encoded = encodeDocument(document, this.#options.maxDocumentBytes);
-      writes.push({ kind: 'put', id: encoded.id, document: encoded, resolve: false });
-    }
+    return this.bulkEncoded(encodeDocuments(documents, this.#options.maxDocumentBytes));
+  }
+
+  /** Stores documents that `encodeDocuments` has checked. */
+  async bulkEncoded(
+    documents: readonly EncodedDocument[],
+  ): Promise<{ ids: string[]; clock: Clock }> {
+    this.#checkOpen();
+    const writes = documents.map((document): Write => {
+      return { kind: 'put', id: document.id, document, resolve: false };
+    });
     await this.#turns.run(() => this.#commit(writes));
     return { ids: writes.map((write) => write.id), clock: this.clock };
   }
@@ -279,6 +292,16 @@ export class LocalLedger implements Ledger {
     return (await this.#reading()).query(by, options);
   }
 
+  /** The ids of all documents that were ever written. */
+  async allIds(): Promise<string[]> {
+    return (await this.#reading()).allIds();
+  }
+
+  /** Documents by their ids, undefined for those that are not there. */
+  async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
+    return (await this.#reading()).getAll(ids);
+  }
+
   async history(id: string): Promise<HistoryEntry[]> {
     return (await this.#reading()).history(id);
   }
@@ -292,15 +315,21 @@ export class LocalLedger implements Ledger {
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
     await this.#reading();
     const clock = this.clock;
-    const { cache } = this.#store;
     const documents = this.#documents;
-    const ids = new Set<string>(since.length === 0 ? documents.states.keys() : []);
+    const ids = await this.idsSince(since);
+    const docs = await documents.getAll(ids);
+    return { rows: ids.map((id, i) => ({ id, doc: docs[i] })), clock };
+  }
+
+  /** The ids in `changes`. @throws LedgerError `unknown-clock` */
+  async idsSince(since: Clock): Promise<string[]> {
+    this.#checkOpen();
+    const { cache } = this.#store;
+    const ids = new Set<string>(since.length === 0 ? this.#documents.states.keys() : []);
     for (const commit of since.length === 0 ? [] : this.#commitsSince(since)) {
       for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
     }
-    const sorted = [...ids].sort();
-    const docs = await documents.getAll(sorted);
-    return { rows: sorted.map((id, i) => ({ id, doc: docs[i] })), clock };
+    return [...ids].sort();
   }
 
   at(clock: Clock): LocalView {
@@ -322,6 +351,12 @@ export class LocalLedger implements Ledger {
     this.#checkOpen();
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener when the log was read anew, as after compacting; returns its end. */
+  onRebuilt(listener: () => void): () => void {
+    this.#rebuiltListeners.add(listener);
+    return () => this.#rebuiltListeners.delete(listener);
   }
 
   count(): number {
@@ -366,18 +401,14 @@ export class LocalLedger implements Ledger {
     car: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<ImportReport> {
     this.#checkOpen();
-    const reader = new CarReader();
+    return importCar(car, (blocks) => this.importBlocks(blocks));
+  }
+
+  /** Merges blocks whose hashes were checked; resolves with how many commits that has added. */
+  async importBlocks(blocks: readonly Block[]): Promise<number> {
     const before = this.#store.mergedCount + this.#store.parkedCount;
-    let blocks = 0;
-    for await (const chunk of car instanceof Uint8Array ? [car] : car) {
-      const read = reader.push(chunk);
-      blocks += read.length;
-      for (let at = 0; at < read.length; at += CAR_BATCH) {
-        await this.#import(read.slice(at, at + CAR_BATCH));
-      }
-    }
-    reader.end();
-    return { blocks, added: this.#store.mergedCount + this.#store.parkedCount - before };
+    await this.#receive(blocks);
+    return this.#store.mergedCount + this.#store.parkedCount - before;
   }
 
   async verify(onProgress?: (done: number, total: number) => void): Promise<VerifyReport> {
@@ -532,19 +563,6 @@ export class LocalLedger implements Ledger {
     }
   }
 
-  /** Receives blocks whose hashes have not been checked. */
-  async #import(blocks: readonly Block[]): Promise<void> {
-    for (const [index, block] of blocks.entries()) {
-      try {
-        verifyBlock(block);
-      } catch (error) {
-        await this.#receive(blocks.slice(0, index));
-        throw error;
-      }
-    }
-    await this.#receive(blocks);
-  }
-
   async #take({ applied, rejected, healed, error }: Received, nowMs: number): Promise<void> {
     this.#rejected.push(...rejected);
     this.#rejected.splice(0, this.#rejected.length - MAX_REJECTED);
@@ -697,6 +715,7 @@ export class LocalLedger implements Ledger {
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
+    for (const listener of this.#rebuiltListeners) callSafely(listener);
   }
 
   #makeCache(table: CommitTable, pages: PageTable): BlockCache {
@@ -790,7 +809,7 @@ export class LocalLedger implements Ledger {
     }
     // First the log, then what was computed from it: the index never tells of commits that are not there.
     await this.#log.flush();
-    const bytes = encodeIndex({
+    const bytes = await encodeIndex({
       position: end,
       segments: new Map(segments),
       state: this.#store.state,

@@ -40,9 +40,9 @@ function randomBytes(length: number): Uint8Array {
 export async function readIndex(
   place: Place,
   log: Log,
-): Promise<(ReturnType<typeof decodeIndex> & { bytes: number }) | undefined> {
+): Promise<(Awaited<ReturnType<typeof decodeIndex>> & { bytes: number }) | undefined> {
   const bytes = await readFile(place, INDEX_FILE);
-  const index = bytes && decodeIndex(bytes);
+  const index = bytes && (await decodeIndex(bytes));
   if (index === undefined) return undefined;
   const { position, segments } = index;
   for (const [segment, size] of segments) {

@@ -1,7 +1,7 @@
+import type { MaybePromise } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import { compareKeys, hasPrefix } from './collate.ts';
 import type { Document, DocumentValue } from './document.ts';
-import type { Documents } from './documents.ts';
 import { SortedList } from './sorted-list.ts';
 
 /**
@@ -37,6 +37,12 @@ export interface QueryRow {
   readonly doc?: Document;
 }
 
+/** What an index is made of. */
+export interface IndexedDocuments {
+  allIds(): MaybePromise<readonly string[]>;
+  getAll(ids: readonly string[]): Promise<(Document | undefined)[]>;
+}
+
 interface Entry {
   readonly key: DocumentValue;
   readonly id: string;
@@ -51,14 +57,14 @@ interface Entry {
  */
 export class QueryIndex {
   readonly #map: MapFunction;
-  readonly #documents: Documents;
+  readonly #documents: IndexedDocuments;
   readonly #entriesById = new Map<string, readonly Entry[]>();
   #entries: SortedList<Entry> | undefined;
   #changed = new Set<string>();
   /** Queries wait for each other's updates, so that none reads an index in the making. */
   #updating: Promise<void> = Promise.resolve();
 
-  constructor(documents: Documents, map: MapFunction) {
+  constructor(documents: IndexedDocuments, map: MapFunction) {
     this.#documents = documents;
     this.#map = map;
   }
@@ -95,9 +101,9 @@ export class QueryIndex {
 
   async #update(): Promise<void> {
     if (this.#entries === undefined) {
-      const ids = [...this.#documents.states.keys()];
       // Changes that come while the documents are read are mapped again by the next query.
       this.#entries = new SortedList(compareEntries);
+      const ids = await this.#documents.allIds();
       const all: Entry[] = [];
       await this.#mapAll(ids, (entries) => {
         for (const entry of entries) all.push(entry);

@@ -191,10 +191,7 @@ export class LocalReplica implements LedgerReplica {
   }
 
   parentsOf(block: Block): CID[] | undefined {
-    const { cid, bytes } = block;
-    if (commitDigest(cid) === undefined) return undefined;
-    if (kindOf(bytes) !== 'commit') return undefined;
-    return readCommit(bytes).parents.map((digest) => cidOfDigest(digest));
+    return parentsOf(block);
   }
 
   /** The watchers of now; empty costs nothing. */
@@ -276,4 +273,11 @@ class LocalHistory implements LedgerHistory {
     this.#owner.checkOpen();
     return this.#owner.snapshot();
   }
+}
+
+/** The parents of a commit, undefined for any other block. @throws BlockError `malformed-commit` */
+export function parentsOf({ cid, bytes }: Block): CID[] | undefined {
+  if (commitDigest(cid) === undefined) return undefined;
+  if (kindOf(bytes) !== 'commit') return undefined;
+  return readCommit(bytes).parents.map((digest) => cidOfDigest(digest));
 }

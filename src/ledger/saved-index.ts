@@ -1,6 +1,6 @@
 import { decode, encode } from '../dag-cbor.ts';
 import { bytesOf, concatBytes, equalBytes, keyOf } from '../blocks.ts';
-import { sha256 } from '../sha256.ts';
+import { sha256Soon } from '../sha256.ts';
 import type { Location, LogPosition } from '../storage/log.ts';
 import type { ClockState } from './clock-state.ts';
 import { CommitTable } from './commit-table.ts';
@@ -63,7 +63,7 @@ type Place = [number, number, number];
 /** heads as [place, deleted], base, fields. */
 type SavedState = [[Locator, boolean][], Locator | null, { [field: string]: Locator[] }];
 
-export function encodeIndex(index: SavedIndex): Uint8Array {
+export async function encodeIndex(index: SavedIndex): Promise<Uint8Array> {
   const { documents: states, state } = index;
   const table = state.table.dump();
   const pages = state.pages.dump();
@@ -118,18 +118,18 @@ export function encodeIndex(index: SavedIndex): Uint8Array {
   });
   const metaLength = new Uint8Array(new Uint32Array([meta.length]).buffer);
   const bytes = concatBytes([MAGIC, metaLength, meta, ...sections, new Uint8Array(HASH_BYTES)]);
-  bytes.set(sha256(bytes.subarray(0, -HASH_BYTES)), bytes.length - HASH_BYTES);
+  bytes.set(await sha256Soon(bytes.subarray(0, -HASH_BYTES)), bytes.length - HASH_BYTES);
   return bytes;
 }
 
 /** Undefined when the bytes are not a whole index of this version. */
-export function decodeIndex(
+export async function decodeIndex(
   bytes: Uint8Array,
-): (SavedIndex & { documents: Map<string, DocumentState> }) | undefined {
+): Promise<(SavedIndex & { documents: Map<string, DocumentState> }) | undefined> {
   if (bytes.length < MAGIC.length + 4 + HASH_BYTES) return undefined;
   if (!equalBytes(bytes.subarray(0, MAGIC.length), MAGIC)) return undefined;
   const body = bytes.subarray(0, -HASH_BYTES);
-  if (!equalBytes(sha256(body), bytes.subarray(-HASH_BYTES))) return undefined;
+  if (!equalBytes(await sha256Soon(body), bytes.subarray(-HASH_BYTES))) return undefined;
   const metaAt = MAGIC.length + 4;
   const metaLength = new Uint32Array(bytes.slice(MAGIC.length, metaAt).buffer)[0]!;
   const meta = decode<Meta>(bytes.subarray(metaAt, metaAt + metaLength));

@@ -1,18 +1,11 @@
 import type { CID } from 'multiformats/cid';
 import type { MaybePromise } from '../blocks.ts';
-import { LedgerError } from '../errors.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { Document } from './document.ts';
 import type { Documents } from './documents.ts';
 import { conflictsOf, historyOf, type Conflict, type HistoryEntry } from './history.ts';
-import {
-  checkOptions,
-  fieldMap,
-  QueryIndex,
-  type MapFunction,
-  type QueryOptions,
-  type QueryRow,
-} from './query.ts';
+import { checkQuery, Indexes } from './indexes.ts';
+import { checkOptions, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 
 export interface AllDocsOptions {
   /** Ids that begin so. */
@@ -29,9 +22,6 @@ export interface DocumentRow {
   readonly id: string;
   readonly doc: Document;
 }
-
-/** Indexes are kept for the map functions and fields last used. */
-const MAX_INDEXES = 32;
 
 /** The documents at one clock, read-only: `ledger.at(clock)`. */
 export interface LedgerView {
@@ -63,7 +53,7 @@ export class LocalView implements LedgerView {
   readonly #store: CommitStore;
   readonly #load: () => MaybePromise<Documents>;
   readonly #clock: readonly CID[] | undefined;
-  readonly #indexes = new Map<string | MapFunction, QueryIndex>();
+  readonly #indexes = new Indexes();
 
   /** @param clock undefined for the view that moves with the ledger */
   constructor(
@@ -118,19 +108,10 @@ export class LocalView implements LedgerView {
     by: string | MapFunction,
     options: QueryOptions = {},
   ): Promise<{ rows: QueryRow[]; clock: readonly CID[] }> {
-    if (typeof by !== 'string' && typeof by !== 'function') {
-      throw new LedgerError('invalid-option', 'a query is by the name of a field or by a function');
-    }
+    checkQuery(by);
     const documents = await this.#load();
     const clock = this.clock;
-    const rows = await this.#indexBy(by, documents).query(options);
-    if (!(options.includeDocs ?? typeof by === 'string')) return { rows, clock };
-    const docs = await documents.getAll(rows.map((row) => row.id));
-    const withDocs = rows.flatMap((row, i) => {
-      const doc = docs[i];
-      return doc === undefined ? [] : [{ ...row, doc }];
-    });
-    return { rows: withDocs, clock };
+    return { rows: await this.#indexes.query(documents, by, options), clock };
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
@@ -141,23 +122,18 @@ export class LocalView implements LedgerView {
     return conflictsOf(id, await this.#load());
   }
 
-  /** Tells the indexes that documents changed. */
-  invalidate(ids: Iterable<string>): void {
-    if (this.#indexes.size === 0) return;
-    for (const id of ids) for (const index of this.#indexes.values()) index.invalidate(id);
+  /** The ids of all documents that were ever written. */
+  async allIds(): Promise<string[]> {
+    return (await this.#load()).allIds();
   }
 
-  #indexBy(by: string | MapFunction, documents: Documents): QueryIndex {
-    const index =
-      this.#indexes.get(by) ??
-      new QueryIndex(documents, typeof by === 'string' ? fieldMap(by) : by);
-    // The least recently used one is the first.
-    this.#indexes.delete(by);
-    this.#indexes.set(by, index);
-    for (const oldest of this.#indexes.keys()) {
-      if (this.#indexes.size <= MAX_INDEXES) break;
-      this.#indexes.delete(oldest);
-    }
-    return index;
+  /** Documents by their ids, undefined for those that are not there. */
+  async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
+    return (await this.#load()).getAll(ids);
+  }
+
+  /** Tells the indexes that documents changed. */
+  invalidate(ids: Iterable<string>): void {
+    this.#indexes.invalidate(ids);
   }
 }

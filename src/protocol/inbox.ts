@@ -1,5 +1,5 @@
 import type { Block, MaybePromise } from '../blocks.ts';
-import { verifyBlock } from '../blocks.ts';
+import { verifyBlockSoon } from '../blocks.ts';
 import { CarReader } from '../car/reader.ts';
 import { ProtocolError } from '../errors.ts';
 import { inflate } from './deflate.ts';
@@ -127,7 +127,9 @@ export class Inbox {
   async #parse(bytes: Uint8Array): Promise<void> {
     try {
       for (const block of this.#reader.push(bytes)) {
-        verifyBlock(block);
+        const verified = verifyBlockSoon(block);
+        // Without an await per block where none is needed.
+        if (verified !== undefined) await verified;
         this.#batch.push({ cid: block.cid, bytes: block.bytes });
         this.#batchBytes += block.bytes.length;
         this.#parsed = block.offset + block.length;

@@ -3,7 +3,7 @@ import type { Block, MaybePromise } from '../blocks.ts';
 import { carFrame, carHeader } from '../car/writer.ts';
 import { ConnectionError, ProtocolError, StorageError } from '../errors.ts';
 import type { DialectHost } from './dialect.ts';
-import { deflate } from './deflate.ts';
+import { deflate, SLOW_LINK_BYTES_PER_MS } from './deflate.ts';
 import type { CidSet } from './diff/list.ts';
 import { HeldBlocks } from './held-blocks.ts';
 import { encodeCarFrame, encodeMessage } from './messages.ts';
@@ -42,9 +42,6 @@ export type Compression = 'auto' | 'always' | 'never';
 
 /** Shorter frames are not worth deflating. */
 const MIN_DEFLATED_BYTES = 1024;
-
-/** Links that carry less than this, in bytes a millisecond (8 MB/s), are slower than deflating is. */
-const SLOW_BYTES_PER_MS = 8000;
 
 /**
  * The sending half of a session: one endless CAR, cut into frames, sent as fast as the other side's
@@ -452,7 +449,7 @@ export class Outbox {
 
   #deflates(length: number): boolean {
     if (this.#deflate === 'never' || length < MIN_DEFLATED_BYTES) return false;
-    return this.#deflate === 'always' || this.#pace.linkBytesPerMs < SLOW_BYTES_PER_MS;
+    return this.#deflate === 'always' || this.#pace.linkBytesPerMs < SLOW_LINK_BYTES_PER_MS;
   }
 
   /** The frame with its bytes deflated, or as it is where that is not larger. */

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { type Block, type MaybePromise, verifyBlock } from '../blocks.ts';
+import { type Block, type MaybePromise, verifyBlockSoon } from '../blocks.ts';
 import { carFrames, carHeader, carPrefixLength } from '../car/writer.ts';
 import { BlockError, LedgerError, StorageError } from '../errors.ts';
 import { andThen, finish, orElse } from './maybe.ts';
@@ -221,17 +221,18 @@ export class Log {
     }
     const stored = this.#place.read(name, offset, length);
     if (stored instanceof Promise) this.#track(stored);
-    return andThen(stored, (bytes) => {
-      try {
-        if (bytes.length === length) {
-          verifyBlock({ cid, bytes });
-          return bytes;
-        }
-      } catch (error) {
-        if (!(error instanceof BlockError && error.code === 'hash-mismatch')) throw error;
-      }
+    const failed = (error?: unknown): never => {
+      const isMismatch = error instanceof BlockError && error.code === 'hash-mismatch';
+      if (error !== undefined && !isMismatch) throw error;
       this.#report({ kind: 'corrupt-block', segment: name, offset, length });
       throw corrupt(`does not hold block ${cid.toString()} at byte ${offset}`, name, offset);
+    };
+    return andThen(stored, (bytes) => {
+      if (bytes.length < length) return failed();
+      return andThen(
+        orElse(() => verifyBlockSoon({ cid, bytes }), failed),
+        () => bytes,
+      );
     });
   }
 

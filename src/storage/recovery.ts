@@ -16,7 +16,8 @@ import { decodeCarHeader } from '../car/reader.ts';
 import { MAX_VARINT_BYTES, readVarint, varintLength } from '../car/varint.ts';
 import { carHeader } from '../car/writer.ts';
 import { BlockError, StorageError } from '../errors.ts';
-import { sha256 } from '../sha256.ts';
+import { sha256Soon } from '../sha256.ts';
+import { andThen } from './maybe.ts';
 
 /*
  * Reads one segment from front to back and finds every block in it that hashes to its CID, whatever
@@ -79,12 +80,14 @@ export async function* scanSegment(
 
   while (at < size) {
     const frame = wholeFrame(segment, at) ?? (await frameAt(segment, at));
-    const sound = frame !== undefined && verifies(segment, frame, budget);
+    const verified = frame !== undefined && verifies(segment, frame, budget);
+    // Without an await per block where none is needed.
+    const sound = verified instanceof Promise ? await verified : verified;
     if (batch.length > 0 && (!sound || at - batchStart >= CHUNK_BYTES)) {
       yield { kind: 'blocks', blocks: batch };
       batch = [];
     }
-    if (sound) {
+    if (frame !== undefined && sound) {
       const block = blockIn(segment, frame);
       if (at === header?.length && !equalBytes(header, carHeader([block.cid]))) {
         yield { kind: 'damage', offset: 0, length: header.length };
@@ -207,11 +210,13 @@ interface Budget {
   left: number;
 }
 
-function verifies(segment: Window, frame: Frame, budget: Budget): boolean {
+function verifies(segment: Window, frame: Frame, budget: Budget): MaybePromise<boolean> {
   const digest = segment.view(frame.data - DIGEST_BYTES, frame.data);
-  if (equalBytes(sha256(segment.view(frame.data, frame.end)), digest)) return true;
-  budget.left -= frame.end - frame.start + ATTEMPT_COST_BYTES;
-  return false;
+  return andThen(sha256Soon(segment.view(frame.data, frame.end)), (found) => {
+    if (equalBytes(found, digest)) return true;
+    budget.left -= frame.end - frame.start + ATTEMPT_COST_BYTES;
+    return false;
+  });
 }
 
 function blockIn(segment: Window, { cid, data, end }: Frame): FoundBlock {
@@ -241,7 +246,7 @@ async function findFrame(
   const within = await search(segment, bad + 1, claimed.end, budget);
   if (within !== 'none' || claimed.end === segment.size) return within;
   const behind = await frameAt(segment, claimed.end);
-  if (behind !== undefined && verifies(segment, behind, budget)) return claimed.end;
+  if (behind !== undefined && (await verifies(segment, behind, budget))) return claimed.end;
   return search(segment, claimed.end, segment.size, budget);
 }
 
@@ -273,7 +278,7 @@ async function search(
       if (frame.data !== hash + 2 + DIGEST_BYTES) continue;
       if (budget.left <= 0) return 'gave-up';
       if (!segment.holds(first, frame.end - first)) await segment.load(first, frame.end - first);
-      if (verifies(segment, frame, budget)) return start;
+      if (await verifies(segment, frame, budget)) return start;
     }
     next = hash + 1;
   }

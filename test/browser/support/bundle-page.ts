@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { leanSimplePeer } from '../../../scripts/lean-simple-peer.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -26,7 +27,7 @@ export function bundlePage(entry: string): Promise<string> {
       sourcemap: 'inline',
       write: false,
       logLevel: 'error',
-      plugins: [fromSources],
+      plugins: [fromSources, leanSimplePeer],
     }).then(({ outputFiles }) => outputFiles[0]!.text);
     bundles.set(entry, bundle);
   }
@@ -34,11 +35,12 @@ export function bundlePage(entry: string): Promise<string> {
 }
 
 /** The package's doors lead to its sources, and its `browser` field counts for them as for what is built of them. */
-const fromSources: Plugin = {
+export const fromSources: Plugin = {
   name: 'from-sources',
   setup(bundling) {
-    const { browser } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    const { browser, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       browser: Record<string, string | false>;
+      exports: Record<string, { types: string }>;
     };
     const absent = new Set(
       Object.entries(browser).flatMap(([built, there]) =>
@@ -46,9 +48,9 @@ const fromSources: Plugin = {
       ),
     );
     bundling.onResolve({ filter: /^emberlink($|\/)/ }, ({ path }) => {
-      const door = path.slice('emberlink'.length).replace(/^$/, '/index');
-      const files = [`src${door}.ts`, `src${door}/index.ts`].map((file) => join(root, file));
-      return { path: files.find((file) => existsSync(file)) ?? files[0]! };
+      const { types } = exports[path.replace('emberlink', '.')] ?? { types: path };
+      const source = types.replace('./dist/', '').replace(/\.d\.ts$/, '.ts');
+      return { path: join(root, source) };
     });
     bundling.onLoad({ filter: /\.ts$/ }, ({ path }) =>
       absent.has(relative(root, path)) ? { contents: '' } : undefined,

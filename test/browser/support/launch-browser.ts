@@ -10,6 +10,8 @@ import { type BrowserKind, findBrowser } from './find-browser.ts';
 export interface LaunchOptions {
   /** A folder that outlives the browser, with all that pages store. Default: a fresh one each time. */
   readonly profile?: string;
+  /** More flags of its command line. */
+  readonly flags?: readonly string[];
 }
 
 const CHROMIUM_FLAGS = [
@@ -42,7 +44,7 @@ export async function launchBrowser(
       executablePath,
       headless: true,
       userDataDir: profile,
-      args: kind === 'chromium' ? CHROMIUM_FLAGS : [],
+      args: [...(kind === 'chromium' ? CHROMIUM_FLAGS : []), ...(options.flags ?? [])],
     });
     return new TestBrowser(kind, browser, removeProfile);
   } catch (error) {

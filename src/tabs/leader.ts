@@ -1,0 +1,176 @@
+import { StorageError } from '../errors.ts';
+import type { Change } from '../ledger/ledger.ts';
+import type { LocalLedger } from '../ledger/local-ledger.ts';
+import type { LocalView } from '../ledger/view.ts';
+import { type At, type Desk, perform } from './calls.ts';
+import type { Answer, Call, LedgerState, News, Origin, Outcome, TabMessage } from './messages.ts';
+import type { Origins } from './origins.ts';
+import { Streams } from './streams.ts';
+
+/** How many views of the past are kept for those who may read on in them. */
+const MAX_VIEWS = 8;
+
+/** What a leader asks of its tab. */
+interface Host {
+  readonly id: string;
+  readonly origins: Origins;
+  /** No other tab was ever heard. */
+  readonly isAlone: boolean;
+  /** To all tabs, and to one. */
+  tell(message: TabMessage): void;
+  tellTab(tab: string, message: TabMessage): void;
+  changed(change: Change, news: readonly News[]): void;
+  /** The storage belongs to another. */
+  overtaken(): void;
+  destroyLedger(by: string): Promise<void>;
+}
+
+/** The tab that has the ledger: does what the others ask, and tells them of each change. */
+export class Leader implements Desk {
+  readonly ledger: LocalLedger;
+  readonly epoch: number;
+  readonly streams: Streams = new Streams();
+  readonly #host: Host;
+  readonly #views = new Map<string, LocalView>();
+  readonly #unwatch: readonly (() => void)[];
+  /** Answers to each tab that are sent at the end of this turn. */
+  readonly #answers = new Map<string, Answer[]>();
+  #news: News[] = [];
+  #sequence = 0;
+  #stopped = false;
+  #lastState: LedgerState | undefined;
+
+  constructor(ledger: LocalLedger, epoch: number, host: Host) {
+    this.ledger = ledger;
+    this.epoch = epoch;
+    this.#host = host;
+    this.#unwatch = [
+      // Watchers are told just before the listeners.
+      ledger.replica.watch((cids, origin) =>
+        this.#news.push({ cids, origin: origin as Origin | undefined }),
+      ),
+      ledger.subscribe((change) => this.#tell(change)),
+      ledger.onRebuilt(() => this.announce()),
+    ];
+  }
+
+  /** As it is, or as it was when this ended. */
+  get state(): LedgerState {
+    return this.#lastState ?? stateOf(this.ledger);
+  }
+
+  announce(): void {
+    const { epoch } = this;
+    const sequence = this.#sequence;
+    const from = this.#host.id;
+    this.#host.tell({ kind: 'leader', from, epoch, sequence, state: this.state });
+  }
+
+  /** Does what was called in one turn of another tab. */
+  hear(from: string, calls: readonly Call[]): void {
+    for (const { id, name, args } of calls) {
+      this.#perform(name, args)
+        .then((outcome) => this.#answer(from, { id, outcome }))
+        .catch(() => {});
+    }
+  }
+
+  /** What is not answered by now never is: the next leader is asked again. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#lastState ??= this.state;
+    this.#stopped = true;
+    for (const unwatch of this.#unwatch) unwatch();
+    this.streams.endAll().catch(() => {});
+  }
+
+  // --- what calls are answered with ---
+
+  view(at: At): LocalLedger | LocalView {
+    if (at === undefined) return this.ledger;
+    const key = at.join();
+    const view = this.#views.get(key) ?? this.ledger.at(at);
+    this.#views.delete(key);
+    this.#views.set(key, view);
+    for (const oldest of this.#views.keys()) {
+      if (this.#views.size <= MAX_VIEWS) break;
+      this.#views.delete(oldest);
+    }
+    return view;
+  }
+
+  originOf(origin: Origin | undefined): Origin | undefined {
+    return origin && this.#host.origins.canonical(origin);
+  }
+
+  destroy(by: string): Promise<void> {
+    this.#lastState = this.state;
+    return this.#host.destroyLedger(by);
+  }
+
+  // --- inside ---
+
+  async #perform(name: string, args: readonly unknown[]): Promise<Outcome> {
+    try {
+      return { value: await perform(this, name, args) };
+    } catch (error) {
+      if (isOvertaken(error)) this.#host.overtaken();
+      return { error };
+    }
+  }
+
+  #answer(to: string, answer: Answer): void {
+    if (this.#stopped) return;
+    const waiting = this.#answers.get(to);
+    if (waiting !== undefined) {
+      waiting.push(answer);
+      return;
+    }
+    this.#answers.set(to, [answer]);
+    queueMicrotask(() => {
+      const answers = this.#answers.get(to)!;
+      this.#answers.delete(to);
+      if (this.#stopped) return;
+      const { epoch, state } = this;
+      const sequence = this.#sequence;
+      this.#host.tellTab(to, { kind: 'answers', epoch, sequence, state, answers });
+    });
+  }
+
+  #tell(change: Change): void {
+    const news = this.#news;
+    this.#news = [];
+    this.#sequence++;
+    if (!this.#host.isAlone) {
+      const { epoch, state } = this;
+      const sequence = this.#sequence;
+      this.#host.tell({ kind: 'change', epoch, sequence, change, news, state });
+    }
+    this.#host.changed(change, news);
+  }
+}
+
+/** True for what a place says when another was opened in its stead. */
+export function isOvertaken(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'replaced';
+}
+
+function stateOf(ledger: LocalLedger): LedgerState {
+  const { replica, clock, writer, recovery, persisted } = ledger;
+  const { isFull, isPruned, commitCount, snapshotPays, snapshotSize } = replica.history;
+  return {
+    clock,
+    count: ledger.count(),
+    writer,
+    recovery,
+    persisted,
+    replicaId: replica.id,
+    blockCount: replica.blockCount,
+    isFull,
+    isPruned,
+    commitCount,
+    snapshotPays,
+    snapshotSize,
+    loosePages: replica.history.loosePages(),
+  };
+}

@@ -1,0 +1,4 @@
+import { openLedger, Sync } from 'emberlink';
+import { show, tryOut } from '../try-out.js';
+
+show(await tryOut({ openLedger, Sync }));

@@ -1,0 +1,5 @@
+import { openLedger } from 'emberlink/ledger';
+import { Sync } from 'emberlink/sync';
+import { show, tryOut } from '../try-out.js';
+
+show(await tryOut({ openLedger, Sync }));
