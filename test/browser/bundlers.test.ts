@@ -62,6 +62,14 @@ describe('the package as it is published', () => {
     expect(await ledger.get('b')).toEqual({ _id: 'b', from: 'page' });
   });
 
+  it("runs the README's page", async () => {
+    const built = await BUNDLERS['no bundler']!();
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    writeFileSync(join(built, 'index.html'), /```html\n([^]*?)```/.exec(readme)![1]!);
+    const page = await open(built);
+    await page.waitForFunction(() => document.body.textContent.includes('Fire'));
+  });
+
   /** A page of these files that remembers which globals there were before them. */
   async function open(folder: string): Promise<Page> {
     const site = await serveSite({ entries: {}, folder });
