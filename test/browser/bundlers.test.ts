@@ -10,7 +10,7 @@ import { serveSite } from './support/serve-site.ts';
 import { useBrowser } from './support/use-browser.ts';
 
 const INSTALL_MS = 300_000;
-const BUILD_MS = 120_000;
+const BUILD_MS = 300_000;
 
 beforeAll(installApps, INSTALL_MS);
 
