@@ -2,7 +2,6 @@ import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import { IndexedDbPlace } from '../storage/indexeddb.ts';
 import { MemoryPlace } from '../storage/memory.ts';
-import { OpfsPlace } from '../storage/opfs.ts';
 import { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import { DEFAULT_FUTURE_TOLERANCE_MS } from './clock.ts';
@@ -179,8 +178,11 @@ export async function openPlace(name: string, options: LedgerOptions): Promise<P
       return new MemoryPlace();
     case 'indexeddb':
       return IndexedDbPlace.open(name, { durability });
-    case 'opfs':
+    case 'opfs': {
+      // Few apps ask for it: bundlers make a file of its own of it.
+      const { OpfsPlace } = await import('../storage/opfs.ts');
       return OpfsPlace.open(name);
+    }
     case 'files': {
       if (!isNode()) {
         throw new LedgerError(

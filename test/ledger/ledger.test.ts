@@ -2,7 +2,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Change, Ledger } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import { START_MS } from '../support/history.ts';
-import { exchange, memoryLedger, temporaryFolder, texts } from './support.ts';
+import { exchange, memoryLedger, texts } from './support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 describe('put', () => {
   test('resolves when the document can be read, with the clock that has it', async () => {

@@ -20,7 +20,8 @@ import {
 import { encodeMessage } from '../../src/protocol/messages.ts';
 import { decodeSignal, encodeSignal } from '../../src/transports/signal.ts';
 import { commitBlock, putOf } from '../ledger/commits.ts';
-import { memoryLedger, temporaryFolder } from '../ledger/support.ts';
+import { memoryLedger } from '../ledger/support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { carOf, helloOf, outcome } from '../protocol/wire.ts';
 import { RawPeer } from '../support/original-peer.ts';
 import { type Random, setting, withSeed } from '../support/random.ts';
@@ -289,6 +290,21 @@ describe('a signal that cannot be used is refused with a SignalError', () => {
     expect(() => sync.connect(signal)).toThrow(expect.objectContaining(refusal(code)));
     expect(sync.status).toBe(before);
   };
+
+  it.each(['short', 'original'] as const)(
+    'when it answers an offer that was given up: the next one, in the %s form, goes on waiting',
+    async (format) => {
+      const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
+      const given = syncOf(alice);
+      const late = await syncOf(bob).accept(await given.offer({ format }));
+      given.destroy();
+      const next = syncOf(alice);
+      const answer = await syncOf(bob).accept(await next.offer({ format }));
+      expectConnectRefused(next, late, 'other-offer');
+      next.connect(answer);
+      await next.backlog();
+    },
+  );
 
   it('when it is no signal, or cut off at any place, in either form', async () => {
     const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
