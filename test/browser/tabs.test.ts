@@ -142,6 +142,30 @@ describe.each(BROWSERS)('tabs of %s', (kind) => {
     await fromBob.evaluate((sync) => sync.close());
   });
 
+  it('follow a worker, which has storage that they have not', async () => {
+    const name = newName();
+    const page = await browser().newPage(site.url);
+    const refused = await page.evaluate(
+      (it) => emberlink.openLedger(it, { storage: 'opfs' }).catch((error) => `${error.code}`),
+      name,
+    );
+    expect(refused).toBe('no-storage');
+    await page.evaluate(async (it) => {
+      const program = `import '${location.origin}/emberlink.js';
+        const ledger = await emberlink.openLedger('${it}', { storage: 'opfs' });
+        await ledger.put({ _id: 'of the worker' });
+        postMessage('ready');`;
+      const url = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+      const worker = new Worker(url, { type: 'module' });
+      await new Promise((resolve) => {
+        worker.onmessage = resolve;
+      });
+    }, name);
+    const tab = { page, ledger: await openIn(page, name, { storage: 'opfs' }) };
+    await put(tab, { _id: 'of the page' });
+    expect(await ids(tab)).toEqual(['of the page', 'of the worker']);
+  });
+
   it('are one member of a room, and the next goes in when the one in it is closed', async () => {
     const server = createSignalingServer({ port: 0, host: '127.0.0.1', logLevel: 'error' });
     const { url } = await server.listen();
