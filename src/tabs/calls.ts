@@ -147,7 +147,8 @@ const STREAMS: {
   cids: (ledger) => ledger.replica.cids(),
 };
 
-async function missed(ledger: LocalLedger, since: Clock): Promise<Missed> {
+/** What has come since a clock; where that is not known any more, all. */
+export async function missed(ledger: LocalLedger, since: Clock): Promise<Missed> {
   try {
     const ids = await ledger.idsSince(since);
     const { clock, replica } = ledger;

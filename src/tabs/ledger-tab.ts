@@ -3,7 +3,7 @@ import { LedgerError } from '../errors.ts';
 import type { Change, Clock } from '../ledger/ledger.ts';
 import type { LocalLedger } from '../ledger/local-ledger.ts';
 import { throwLater } from '../tell.ts';
-import { type Calls, type Missed, perform } from './calls.ts';
+import { type Calls, type Missed, missed, perform } from './calls.ts';
 import type { TabChannel, TabEnvironment } from './environment.ts';
 import { isOvertaken, Leader } from './leader.ts';
 import { Leadership } from './leadership.ts';
@@ -35,8 +35,11 @@ import { Origins } from './origins.ts';
 
 /** Who asks so many times, and up to half as many more, and hears nothing, takes the lock. */
 const PATIENCE = 5;
-/** It asks twice as often before it does so again, up to this. */
+/** Until it is answered it asks twice as often before it takes the lock again, up to this. */
 const MOST_PATIENCE = 60;
+
+/** How many messages a frozen tab keeps for when it goes on. */
+const MAX_FROZEN = 10_000;
 
 /** How many channels to single tabs are kept open. */
 const MAX_CHANNELS = 64;
@@ -259,12 +262,11 @@ export class LedgerTab {
     let ledger: LocalLedger | undefined;
     try {
       ledger = await this.#options.open();
-      const leader = new Leader(ledger, Math.max(Date.now(), this.#epoch + 1), this);
       const known = this.#behind ?? this.#state?.clock;
-      const news = known && ((await perform(leader, 'missed', [known])) as Missed);
+      const news = known && (await missed(ledger, known));
       if (lost.aborted || this.#life.kind === 'closed') return true;
       lost.addEventListener('abort', () => this.overtaken());
-      this.#begin(leader, news);
+      this.#begin(ledger, news);
       await term;
       return true;
     } catch (error) {
@@ -277,8 +279,9 @@ export class LedgerTab {
     }
   }
 
-  #begin(leader: Leader, news: Missed | undefined): void {
-    this.#epoch = leader.epoch;
+  #begin(ledger: LocalLedger, news: Missed | undefined): void {
+    this.#epoch = Math.max(Date.now(), this.#epoch + 1);
+    const leader = new Leader(ledger, this.#epoch, this);
     this.#role = { kind: 'leading', leader };
     this.#early = [];
     leader.announce();
@@ -309,7 +312,10 @@ export class LedgerTab {
   // --- following ---
 
   #hear(data: unknown): void {
-    if (this.#frozen !== undefined) return void this.#frozen.push(data);
+    if (this.#frozen !== undefined) {
+      if (this.#frozen.length <= MAX_FROZEN) this.#frozen.push(data);
+      return;
+    }
     const message = decodeTabMessage(data);
     if (message === undefined || this.#life.kind === 'closed') return;
     this.#isAlone = false;
@@ -349,7 +355,17 @@ export class LedgerTab {
   #freeze(frozen: boolean): void {
     const heard = this.#frozen ?? [];
     this.#frozen = frozen ? heard : undefined;
-    if (!frozen) for (const data of heard) this.#hear(data);
+    if (frozen) return;
+    if (heard.length <= MAX_FROZEN) for (const data of heard) this.#hear(data);
+    else this.#beginAnew();
+  }
+
+  /** What was said meanwhile is lost: this tab follows as one that has just heard of its leader. */
+  #beginAnew(): void {
+    this.overtaken();
+    this.#behind ??= this.#state?.clock;
+    this.#role = { kind: 'waiting' };
+    this.#wait();
   }
 
   /** Answers who asks for the leader, or would take the lock of a tab that does not answer. */
@@ -406,6 +422,7 @@ export class LedgerTab {
 
   #hearAnswers(message: TabMessage & { kind: 'answers' }): void {
     if (message.epoch !== this.#epoch || this.#role.kind !== 'following') return;
+    this.#patience = patience();
     if (message.sequence === this.#role.sequence) this.#state = message.state;
     this.#early.push(message);
     this.#answerEarly();
@@ -536,7 +553,7 @@ export class LedgerTab {
       return;
     }
     this.#unheard = 0;
-    // A machine that is too busy to answer does not need to be robbed again and again.
+    // Tabs that are too busy to answer need not be robbed again and again.
     this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE);
     if (this.#cannotLead === undefined) this.#leadership.steal();
     else if (this.#begun !== undefined) this.#fail(this.#cannotLead);
