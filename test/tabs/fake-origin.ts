@@ -84,13 +84,19 @@ export class FakeTab {
   /** What happens next in this tab, in this order. */
   #due: (() => void)[] = [];
   #pumping = false;
+  /** Messages reach it although it is frozen, as in Chromium. */
+  #hearsFrozen = false;
+  readonly #freezeListeners = new Set<(frozen: boolean) => void>();
 
   constructor(origin: FakeOrigin) {
     this.#origin = origin;
     this.environment = {
       locks: { request: this.#request.bind(this) } as TabEnvironment['locks'],
       openChannel: (name, hear) => this.#openChannel(name, hear),
-      watchFreezing: () => () => {},
+      watchFreezing: (listener) => {
+        this.#freezeListeners.add(listener);
+        return () => this.#freezeListeners.delete(listener);
+      },
       askAgainMs: 10,
     };
   }
@@ -106,13 +112,18 @@ export class FakeTab {
     });
   }
 
-  freeze(): void {
-    if (this.#state === 'running') this.#state = 'frozen';
+  freeze(hears = false): void {
+    if (this.#state !== 'running') return;
+    if (hears) for (const listener of this.#freezeListeners) listener(true);
+    this.#hearsFrozen = hears;
+    this.#state = 'frozen';
   }
 
   thaw(): void {
     if (this.#state !== 'frozen') return;
     this.#state = 'running';
+    if (this.#hearsFrozen) for (const listener of this.#freezeListeners) listener(false);
+    this.#hearsFrozen = false;
     this.#pump();
   }
 
@@ -132,6 +143,11 @@ export class FakeTab {
     if (this.#state === 'killed') return;
     this.#due.push(task);
     this.#pump();
+  }
+
+  #deliver(task: () => void): void {
+    if (this.#state === 'frozen' && this.#hearsFrozen) setImmediate(task);
+    else this.later(task);
   }
 
   #pump(): void {
@@ -159,7 +175,7 @@ export class FakeTab {
         this.later(() => {
           for (const other of all) {
             if (other === channel) continue;
-            other.tab.later(() => {
+            other.tab.#deliver(() => {
               if (all.has(other)) other.hear(structuredClone(copy));
             });
           }

@@ -119,6 +119,26 @@ describe('tabs that share a ledger', () => {
     expect((await alice.ledger.allDocs()).rows.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
   });
 
+  test('follow again after more was said than a frozen one keeps', async () => {
+    const [alice, bob, carol] = (await openTabs(3)) as [Opened, Opened, Opened];
+    const heard = changesOf(carol.ledger);
+    const tooMany = 10_100;
+    for (const frozen of [carol, alice]) {
+      frozen.tab.freeze(true);
+      const { environment } = bob.tab;
+      const channel = environment.openChannel('emberlink:notes', () => {});
+      for (let n = 0; n < tooMany; n++) channel.post({ emberlink: TABS_VERSION, kind: 'busy' });
+      await bob.ledger.put({ _id: frozen === carol ? 'a' : 'b' });
+      channel.close();
+      frozen.tab.thaw();
+      await frozen.ledger.put({ _id: frozen === carol ? 'c' : 'd' });
+    }
+    for (const { ledger } of [alice, bob, carol]) {
+      expect((await ledger.allDocs()).rows.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd']);
+    }
+    await expect.poll(() => new Set(heard.flatMap(({ ids }) => ids)).size).toBe(4);
+  });
+
   test('all close when one destroys the ledger, and may open it anew', async () => {
     const [alice, bob, carol] = (await openTabs(3)) as [Opened, Opened, Opened];
     await alice.ledger.put({ _id: 'a' });

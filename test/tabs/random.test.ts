@@ -77,7 +77,7 @@ async function run(random: Random): Promise<void> {
     else if (action === 1) {
       one.tab.kill();
       opened.delete(one);
-    } else if (action === 2) one.tab.freeze();
+    } else if (action === 2) one.tab.freeze(random.oneIn(2));
     else if (action === 3) {
       opened.delete(one);
       closing.push(one.ledger.close());
