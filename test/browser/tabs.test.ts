@@ -80,9 +80,9 @@ describe.each(BROWSERS)('tabs of %s', (kind) => {
     const [alice, bob] = [await openTab(name), await openTab(name)];
     await put(alice, { _id: 'a' });
     await bob.ledger.evaluate((ledger) => ledger.destroy());
-    await expect.poll(() => failure(alice)).toBe(
-      `LedgerError closed: ledger '${name}' was destroyed in another tab`,
-    );
+    await expect
+      .poll(() => failure(alice))
+      .toBe(`LedgerError closed: ledger '${name}' was destroyed in another tab`);
     const again = await openIn(alice.page, name);
     expect(await again.evaluate((ledger) => ledger.count())).toBe(0);
   });
