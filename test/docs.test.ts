@@ -482,7 +482,7 @@ test.each(blocks.map(([, file, shown]) => [file!, shown!]))(
 );
 
 test('README.md lists every hook of emberlink/react', () => {
-  const listed = [...readme.matchAll(/^\| `(use\w+)\(/gm)].map(([, name]) => name);
+  const listed = [...readme.matchAll(/^\| `(use\w+)\(/gm)].map(([, name]) => name!);
   expect(listed.sort()).toEqual(Object.keys(hooks).sort());
 });
 

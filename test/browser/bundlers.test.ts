@@ -5,12 +5,12 @@ import type { Page } from 'puppeteer-core';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { serveWebSocket } from '../../src/server.ts';
 import { memoryLedger } from '../ledger/support.ts';
-import { BUNDLERS, installApps } from './support/bundled-apps.ts';
+import { BUNDLERS, bundleOf, installApps } from './support/bundled-apps.ts';
 import { serveSite } from './support/serve-site.ts';
 import { useBrowser } from './support/use-browser.ts';
 
 const INSTALL_MS = 300_000;
-const BUILD_MS = 120_000;
+const BUILD_MS = 300_000;
 
 beforeAll(installApps, INSTALL_MS);
 
@@ -39,6 +39,11 @@ describe('the package as it is published', () => {
     },
     BUILD_MS,
   );
+
+  it('weighs nothing where nothing of it is used', async () => {
+    const doors = ['emberlink', 'emberlink/ledger', 'emberlink/sync', 'emberlink/room'];
+    expect(await bundleOf(doors.map((door) => `import '${door}';`).join('\n'))).toBe('');
+  });
 
   it('syncs with a server, from a page without a bundler, by the WebSocket there', async () => {
     const ledger = await memoryLedger('server');

@@ -41,7 +41,7 @@ describe.each(BROWSERS)('the example of React in %s', (kind) => {
     await shows(alice, 'Wildfire: 1');
     await alice.reload();
     await shows(alice, 'Wildfire: 1');
-  });
+  }, 90_000);
 });
 
 async function shows(page: Page, text: string): Promise<void> {

@@ -95,7 +95,7 @@ describe.each(BROWSERS)('the list of things to do in %s', (kind) => {
     await bob.lists('✓ Buy milk', 'Call Dave');
     await bob.page.locator('::-p-text(Clear what is done)').click();
     await alice.lists('Call Dave');
-  }, 60_000);
+  }, 90_000);
 
   it('is kept without a network, and tells what two changed at the same time', async () => {
     // Servers that are not there are complained about by the browser itself.

@@ -114,6 +114,29 @@ it('opens nothing anew for options that are written down anew, and the other one
   await vi.waitFor(() => expect(() => first!.count()).toThrow(/is closed/), SOON);
 });
 
+it('opens a ledger with other options when it is closed, with what it has kept', async () => {
+  const order: string[] = [];
+  let last: Ledger | undefined;
+  function User({ cacheBytes }: { cacheBytes: number }): ReactElement {
+    const { state, ledger } = useLedger('kept', { storage: 'indexeddb', cacheBytes });
+    const { doc } = useDocument<Note>(ledger, 'a');
+    useEffect(() => {
+      if (ledger !== undefined) order.push('opened');
+      last = ledger;
+    }, [ledger]);
+    return <p>{`${state} ${doc?.n}`}</p>;
+  }
+  const root = mount(<User cacheBytes={1000} />, { strict: false });
+  await vi.waitFor(() => expect(root.text()).toBe('open undefined'), SOON);
+  await last!.put({ _id: 'a', n: 1 });
+  const close = last!.close.bind(last);
+  last!.close = () => close().then(() => void order.push('closed'));
+  root.render(<User cacheBytes={2000} />);
+  await vi.waitFor(() => expect(root.text()).toBe('open 1'), SOON);
+  expect(order).toEqual(['opened', 'closed', 'opened']);
+  await last!.destroy();
+});
+
 it('goes to the ledger of another name, and closes the one before', async () => {
   function User({ name }: { name: string }): ReactElement {
     const { state, ledger } = useLedger(name, MEMORY);
