@@ -1,5 +1,38 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { leanSimplePeerForVite } from './test/browser/support/lean-simple-peer-for-vite.ts';
+import { checkComplaints, puppeteerProvider } from './test/browser/support/puppeteer-provider.ts';
+
+/** How tests run in Node. */
+export const nodeTests: NonNullable<ViteUserConfig['test']> = {
+  // WebRTC's native module does not live through worker threads.
+  pool: 'forks',
+  maxWorkers: 2,
+};
+
+/** Of the tests of Node those that run within browsers too: other engines, other timers, no Node. */
+const alsoInBrowsers = [
+  'car/car',
+  'ledger/{guard,merge,query}',
+  'protocol/{closing,compression,cuts,difference,hostile,live,original,pace,takes,two-sessions}',
+  'rooms/{handshake,keys,presence}',
+  'storage/memory',
+  'transports/{memory,signal}',
+].map((name) => `test/${name}.test.ts`);
+
+/** Packages that are not of ES modules, or lead to one. */
+const commonJs = [
+  '@ipld/car',
+  '@ipld/car/buffer-reader',
+  '@ipld/car/buffer-writer',
+  'react',
+  'react-dom',
+  'react-dom/client',
+  'react-dom/server',
+  'react/jsx-dev-runtime',
+];
+
+const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   resolve: {
@@ -12,12 +45,56 @@ export default defineConfig({
       emberlink: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
     },
   },
+  // Not among the packages: those of several work trees may be the same.
+  cacheDir: 'test/.built/vite',
   test: {
-    include: ['test/**/*.test.ts'],
-    // WebRTC's native module does not live through worker threads.
-    pool: 'forks',
-    maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          ...nodeTests,
+          ...timeouts,
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/browser/**', '**/*.browser.test.ts'],
+        },
+      },
+      // After those of Node, and beside each other: pages driven from Node, and tests within a browser.
+      {
+        extends: true,
+        test: {
+          ...nodeTests,
+          ...timeouts,
+          name: 'pages',
+          include: ['test/browser/*.test.ts'],
+          globalSetup: 'test/browser/support/find-browser.ts',
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        plugins: [leanSimplePeerForVite],
+        // What is found late would reload the page in the middle of a test.
+        optimizeDeps: { noDiscovery: true, include: commonJs },
+        test: {
+          ...timeouts,
+          name: 'browser',
+          include: [...alsoInBrowsers, 'test/react/*.test.tsx', 'test/**/*.browser.test.ts'],
+          globalSetup: 'test/browser/support/find-browser.ts',
+          setupFiles: 'test/browser/support/check-complaints.ts',
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: puppeteerProvider(),
+            commands: { checkComplaints },
+            instances: [{ browser: 'chromium' }, { browser: 'firefox' }],
+          },
+        },
+      },
+    ],
   },
 });

@@ -1,5 +1,5 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
-import base from './vitest.config.ts';
+import { defineConfig } from 'vitest/config';
+import base, { nodeTests } from './vitest.config.ts';
 
 /** The tests that have counts, with larger ones; each count can be set from outside. */
 const counts = {
@@ -17,11 +17,7 @@ const counts = {
   EMBERLINK_ROOM_SECONDS: '60',
 };
 
-const soak = mergeConfig(
-  base,
-  defineConfig({ test: { env: { ...counts, ...given(Object.keys(counts)) } } }),
-);
-soak.test.include = [
+const files = [
   'ledger/convergence',
   'ledger/snapshot',
   'fuzz/decoders',
@@ -38,10 +34,17 @@ soak.test.include = [
   'sync/two-processes',
   'transports/patience',
   'rooms/webrtc',
-].map((name) => `test/${name}.test.ts`);
-soak.test.testTimeout = 3_600_000;
+];
 
-export default soak;
+export default defineConfig({
+  resolve: base.resolve,
+  test: {
+    ...nodeTests,
+    include: files.map((name) => `test/${name}.test.ts`),
+    env: { ...counts, ...given(Object.keys(counts)) },
+    testTimeout: 3_600_000,
+  },
+});
 
 function given(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(

@@ -4,6 +4,7 @@ import { NAME_BYTES, namesIn, readCommit } from '../../src/ledger/commit.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { SimulatedLink } from '../simulation/link.ts';
 import { VirtualClock } from '../simulation/virtual-clock.ts';
+import { hexOf } from '../support/hex.ts';
 import { blocksOf } from '../support/history.ts';
 import { expectedOf } from '../support/oracle.ts';
 import type { Random } from '../support/random.ts';
@@ -55,8 +56,4 @@ function expectValid(blocks: readonly Block[]): void {
     timeByDigest.set(hexOf(cid.multihash.digest), time);
     names.add(hexOf(cid.multihash.digest.subarray(0, NAME_BYTES)));
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

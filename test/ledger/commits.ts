@@ -1,6 +1,6 @@
 import { encode } from '@ipld/dag-cbor';
 import type { CID } from 'multiformats/cid';
-import { type Block, blockOf } from '../../src/blocks.ts';
+import { type Block, blockOf, compareBytes, concatBytes } from '../../src/blocks.ts';
 
 /** Commits made by hand: what a peer could send, whether a ledger would write it or not. */
 export interface CommitParts {
@@ -16,9 +16,7 @@ let sequence = 0;
 export type RawOperation = readonly unknown[];
 
 export function commitBlock({ parents = [], timeMs, operations }: CommitParts): Block {
-  const sorted = [...parents].sort((a, b) =>
-    Buffer.compare(a.multihash.digest, b.multihash.digest),
-  );
+  const sorted = [...parents].sort((a, b) => compareBytes(a.multihash.digest, b.multihash.digest));
   // Parents of other writers are named as commits that no snapshot covers.
   const dots = [++sequence, ...sorted.map(() => 2 ** 32 - 1)];
   const data = [1, timeMs * 256, Uint8Array.of(1, 2, 3, 4), operations, dots];
@@ -39,5 +37,5 @@ export function deleteOf(id: string, replaces: readonly CID[] = []): RawOperatio
 }
 
 function namesOf(cids: readonly CID[]): Uint8Array {
-  return Buffer.concat(cids.map((cid) => cid.multihash.digest.subarray(0, 16)));
+  return concatBytes(cids.map((cid) => cid.multihash.digest.subarray(0, 16)));
 }

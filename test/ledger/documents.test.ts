@@ -6,7 +6,8 @@ import { blockOf } from '../../src/blocks.ts';
 import type { Document } from '../../src/ledger/document.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
-import { exchange, memoryLedger, temporaryFolder } from './support.ts';
+import { exchange, memoryLedger } from './support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 class Point {
   x = 1;

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { compareBytes } from '../../src/blocks.ts';
 import type { Conflict } from '../../src/ledger/history.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { START_MS } from '../support/history.ts';
@@ -82,7 +83,7 @@ describe('two peers that change one document at the same time', () => {
     const byBob = await bob.put({ _id: 'doc', name: 'of bob' });
     await meet();
     const [first, second] = [byAlice.clock[0]!, byBob.clock[0]!].map((cid) => cid.multihash.digest);
-    const winner = Buffer.compare(first!, second!) > 0 ? 'of alice' : 'of bob';
+    const winner = compareBytes(first!, second!) > 0 ? 'of alice' : 'of bob';
     expect(await alice.get('doc')).toEqual({ _id: 'doc', name: winner });
     expect(valuesIn(await bob.conflicts('doc'))).toHaveLength(1);
   });

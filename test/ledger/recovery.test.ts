@@ -17,7 +17,8 @@ import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { blocksOf } from '../support/history.ts';
 import { commitBlock, putOf } from './commits.ts';
-import { memoryLedger, temporaryFolder, texts } from './support.ts';
+import { memoryLedger, texts } from './support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const SEGMENT = 'log-00000001.car';
 

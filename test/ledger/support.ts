@@ -1,22 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Clock, Ledger } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { blocksOf } from '../support/history.ts';
 
-/** A folder of this test's own, gone after it. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'emberlink-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+type OpenLedger = (name: string, options: LedgerOptions) => Promise<Ledger>;
+
+let open: OpenLedger = (name, options) => openLedger(name, { storage: 'memory', ...options });
+
+/** Lets `memoryLedger` open ledgers of another kind, which pass the same tests. */
+export function openMemoryLedgersBy(opens: OpenLedger): void {
+  open = opens;
 }
 
 /** A ledger in memory, closed after this test. */
 export async function memoryLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {
-  const ledger = await openLedger(name, { storage: 'memory', ...options });
+  const ledger = await open(name, options);
   onTestFinished(() => ledger.close());
   return ledger;
 }

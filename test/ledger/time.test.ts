@@ -3,7 +3,8 @@ import type { Block } from '../../src/blocks.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import { START_MS } from '../support/history.ts';
 import { commitBlock, putOf } from './commits.ts';
-import { exchange, memoryLedger, nextChange, temporaryFolder, texts } from './support.ts';
+import { exchange, memoryLedger, nextChange, texts } from './support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MINUTE_MS = 60_000;
 

@@ -1,19 +1,8 @@
-import { deflateRawSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { deflate } from '../../src/protocol/deflate.ts';
 import { decodeMessage, MAX_PACKED_BYTES } from '../../src/protocol/messages.ts';
-import { VirtualClock } from '../simulation/virtual-clock.ts';
-import { SimulatedLink } from '../simulation/link.ts';
-import { Session } from '../../src/protocol/session.ts';
-import { Random } from '../support/random.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
-import { carOf, helloOf, join, scripted } from './wire.ts';
-
-/** Text that deflates well, in commits of their own. */
-function wordy(count: number): TinyReplica {
-  const replica = new TinyReplica();
-  for (let i = 0; i < count; i++) replica.put(`key:${i}`, 'so many words '.repeat(20) + i);
-  return replica;
-}
+import { carOf, helloOf, join, scripted, wordy } from './wire.ts';
 
 test('bulk is deflated where that is asked for, and live writes are not', async () => {
   const [alice, bob] = [wordy(1000), new TinyReplica()];
@@ -36,42 +25,10 @@ test('bulk is deflated where that is asked for, and live writes are not', async 
   await Promise.all([joined.alice.close(), joined.ended]);
 });
 
-test.each([
-  ['slow', 100, true],
-  ['fast', 100_000, false],
-])('on a %s link bulk is deflated by itself if that is worth it', async (_, bytesPerMs, packed) => {
-  const clock = new VirtualClock();
-  const uninstall = clock.install();
-  try {
-    const [alice, bob] = [wordy(8000), new TinyReplica()];
-    const kinds = new Set<string>();
-    const link = new SimulatedLink(clock, new Random(1), {
-      latencyMs: [5, 5],
-      bytesPerMs: [bytesPerMs, bytesPerMs],
-      jitterMs: 0,
-      maxFrameBytes: 65_536,
-      highWaterMark: 1024 * 1024,
-      arrives: (frame) => kinds.add(decodeMessage(frame as Uint8Array).kind),
-    });
-    const sessions = [new Session(link.ends[0], alice), new Session(link.ends[1], bob)];
-    const ended = Promise.all(sessions.map((session) => session.run()));
-    const synced = Promise.all(sessions.map((session) => session.firstSync()));
-    await clock.run(clock.nowMs + 600_000);
-    await synced;
-    expect(bob.state).toEqual(alice.state);
-    expect(kinds.has('packed')).toBe(packed);
-    const closing = sessions[0]!.close();
-    await clock.run(clock.nowMs + 10_000);
-    await Promise.all([closing, ended]);
-  } finally {
-    uninstall();
-  }
-});
-
-const bomb = deflateRawSync(new Uint8Array(50_000_000));
+const bomb = await deflate(new Uint8Array(50_000_000));
 const three = wordy(3);
 const car = carOf(three.cids().map((cid) => ({ cid, bytes: three.getBlock(cid) as Uint8Array })));
-const deflated = deflateRawSync(car);
+const deflated = await deflate(car);
 
 test.each([
   ['more than they say', bomb, 1000, 'malformed-frame'],

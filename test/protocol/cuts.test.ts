@@ -3,6 +3,7 @@ import { CarReader } from '../../src/car/reader.ts';
 import { decodeMessage, encodeMessage } from '../../src/protocol/messages.ts';
 import { Session } from '../../src/protocol/session.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
+import { nextTurn } from '../../src/turn.ts';
 import { forSeeds, type Random, setting } from '../support/random.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 import { addTo, copyOf, filled, join, type Joined, outcome } from './wire.ts';
@@ -77,7 +78,7 @@ test('after a cut at any byte of a CAR, every block before it is kept, and the r
 });
 
 test('peers that write, meet and lose each other at random all end up with the same', async () => {
-  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  const seed = setting('SEED', Math.floor(Math.random() * 2 ** 32));
   for (let round = 0; round < 12; round++) {
     const failure = await simulate(seed + round).catch((error: unknown) => error);
     if (failure !== undefined) throw new Error(`SEED=${seed + round}`, { cause: failure });
@@ -173,7 +174,7 @@ class CutWithinFrame {
 }
 
 async function turnsOfEventLoop(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < count; i++) await nextTurn();
 }
 
 /** Where the blocks of a CAR end, counted from its beginning. */

@@ -5,6 +5,7 @@ import { keyOf } from '../../src/protocol/diff/list.ts';
 import { decodeMessage, type Message } from '../../src/protocol/messages.ts';
 import { KEPT_SYMBOLS, Sketch } from '../../src/sketch.ts';
 import { openLedger } from '../../src/open-ledger.ts';
+import { hexOf } from '../support/hex.ts';
 import { forSeeds } from '../support/random.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 import { addTo, copyOf, filled, join, type Joined } from './wire.ts';
@@ -208,8 +209,8 @@ class KeepingReplica extends TinyReplica {
 
   find(keys: Uint8Array): ReturnType<TinyReplica['cids']> {
     const wanted = new Set<string>();
-    for (let at = 0; at < keys.length; at += 16) wanted.add(hex(keys.subarray(at, at + 16)));
-    return super.cids().filter((cid) => wanted.has(hex(keyOf(cid).subarray(0, 16))));
+    for (let at = 0; at < keys.length; at += 16) wanted.add(hexOf(keys.subarray(at, at + 16)));
+    return super.cids().filter((cid) => wanted.has(hexOf(keyOf(cid).subarray(0, 16))));
   }
 
   override cids(): ReturnType<TinyReplica['cids']> {
@@ -235,8 +236,4 @@ class LyingReplica extends TinyReplica {
 
 function blocksOf(replica: TinyReplica): Block[] {
   return replica.cids().map((cid) => ({ cid, bytes: replica.getBlock(cid) as Uint8Array }));
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

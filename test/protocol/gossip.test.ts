@@ -9,9 +9,11 @@ import { decodeMessage, type Message } from '../../src/protocol/messages.ts';
 import type { Session, SessionOptions } from '../../src/protocol/session.ts';
 import type { Replica } from '../../src/protocol/replica.ts';
 import { KEY_BYTES } from '../../src/sketch.ts';
+import { nextTurn } from '../../src/turn.ts';
 import { commitBlock, putOf } from '../ledger/commits.ts';
 import { memoryLedger } from '../ledger/support.ts';
 import { START_MS } from '../support/history.ts';
+import { hexOf } from '../support/hex.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 import { commitOf, helloOf, type Script, scripted } from './wire.ts';
 
@@ -115,7 +117,7 @@ test('nothing is sent or announced to whom it was announced by', async () => {
   carol.say({ kind: 'announce', keys: keysOf(one) });
   // Heard only when what was said before it is.
   carol.say({ kind: 'announce', keys: keysOf(two) });
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   bob.sends(one, two);
   expect(await carol.hears()).toEqual({ kind: 'held', count: 2, again: new Uint8Array() });
   alice.put('own', 1);
@@ -127,7 +129,7 @@ test('what is lacking is fetched from one, and from the next one when that is go
   const alice = new TinyReplica();
   const old = alice.put('old', 1);
   const find = (keys: Uint8Array): CID[] =>
-    alice.cids().filter((cid) => Buffer.from(keys).includes(Buffer.from(keysOf({ cid }))));
+    alice.cids().filter((cid) => hexOf(keys).includes(hexOf(keysOf({ cid }))));
   Object.assign(alice, { find });
   const [bob, carol] = [new Player(alice), new Player(alice)];
   for (const player of [bob, carol]) {

@@ -10,6 +10,7 @@ import {
   symbolsFor,
 } from '../../src/protocol/diff/riblt.ts';
 import { CELL_WORDS, KEY_BYTES, KeyHash, Sketch } from '../../src/sketch.ts';
+import { hexOf } from '../support/hex.ts';
 import { forSeeds, type Random, setting } from '../support/random.ts';
 
 const NO_SALT = new Uint8Array(0);
@@ -208,7 +209,7 @@ function joined(keys: readonly Uint8Array[]): Uint8Array {
 function sorted(keys: Uint8Array): string[] {
   const texts: string[] = [];
   for (let at = 0; at < keys.length; at += KEY_BYTES) {
-    texts.push(Buffer.from(keys.subarray(at, at + KEY_BYTES)).toString('hex'));
+    texts.push(hexOf(keys.subarray(at, at + KEY_BYTES)));
   }
   return texts.sort();
 }

@@ -6,6 +6,7 @@ import { type Block, blockOf, MAX_BLOCK_BYTES } from '../../src/blocks.ts';
 import { ConnectionError, type ProtocolError, StorageError } from '../../src/errors.ts';
 import { decodeMessage } from '../../src/protocol/messages.ts';
 import type { SessionState } from '../../src/protocol/session.ts';
+import { nextTurn } from '../../src/turn.ts';
 
 async function sync(
   alice: TinyReplica,
@@ -403,7 +404,7 @@ class SlowReplica extends TinyReplica {
   largestBatch = 0;
 
   override async receive(blocks: readonly Block[], origin?: object): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     await super.receive(blocks, origin);
     const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
     this.receivedBytes += bytes;

@@ -214,3 +214,10 @@ export function copyOf(common: TinyReplica, options: TinyOptions = {}): TinyRepl
   copy.repeated = 0;
   return copy;
 }
+
+/** Text that deflates well, in commits of their own. */
+export function wordy(count: number): TinyReplica {
+  const replica = new TinyReplica();
+  for (let i = 0; i < count; i++) replica.put(`key:${i}`, 'so many words '.repeat(20) + i);
+  return replica;
+}

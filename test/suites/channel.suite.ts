@@ -52,8 +52,15 @@ function numberOf(frame: Frame): number {
 
 const MiB = 1024 * 1024;
 
-/** The contract of protocol/channel.ts, for every transport. */
-export function testChannel(name: string, connect: () => Promise<ChannelPair>): void {
+/**
+ * The contract of protocol/channel.ts, for every transport.
+ * @param canVanish false where no line of the pair can be cut
+ */
+export function testChannel(
+  name: string,
+  connect: () => Promise<ChannelPair>,
+  canVanish = true,
+): void {
   async function withPair(test: (pair: ChannelPair) => Promise<void>): Promise<void> {
     const pair = await connect();
     try {
@@ -273,7 +280,7 @@ export function testChannel(name: string, connect: () => Promise<ChannelPair>): 
         expect(await listen(bob).closed).toMatchObject({ code: 'limit-exceeded' });
       }));
 
-    it(
+    it.runIf(canVanish)(
       'says peer-gone when the other side vanishes',
       () =>
         withPair(async ({ alice, bob, vanish }) => {

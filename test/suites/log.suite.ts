@@ -6,6 +6,7 @@ import {
   type Block,
   blockOf,
   concatBytes,
+  equalBytes,
   MAX_BLOCK_BYTES,
   type MaybePromise,
   verifyBlock,
@@ -154,8 +155,8 @@ export function logSuite(kind: string, createFixture: () => Promise<PlaceFixture
         locations,
       );
       for (const [i, block] of blocks.entries()) {
-        expect(Buffer.compare(found[i]!.bytes, block.bytes)).toBe(0);
-        expect(Buffer.compare(await again.read(locations[i]!, block.cid), block.bytes)).toBe(0);
+        expect(equalBytes(found[i]!.bytes, block.bytes)).toBe(true);
+        expect(equalBytes(await again.read(locations[i]!, block.cid), block.bytes)).toBe(true);
       }
     });
 
@@ -437,7 +438,7 @@ export function logSuite(kind: string, createFixture: () => Promise<PlaceFixture
         const damage = { kind, segment: FIRST, offset: start, length: end - start };
         expect(log.damage, message).toEqual([damage]);
         if (kind === 'corrupt-block') {
-          expect(Buffer.compare(await readWhole(place, FIRST), flipped), message).toBe(0);
+          expect(equalBytes(await readWhole(place, FIRST), flipped), message).toBe(true);
         }
       }
     });

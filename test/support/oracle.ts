@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid';
 import { type Block, compareBytes } from '../../src/blocks.ts';
 import type { Conflict } from '../../src/ledger/history.ts';
 import type { DocumentValue } from '../../src/ledger/document.ts';
+import { hexOf } from './hex.ts';
 
 /**
  * What a set of commits means, worked out the naive way from the decoded blocks alone: of all writings,
@@ -151,8 +152,4 @@ function versionOf(
   value: DocumentValue | undefined,
 ): Conflict['versions'][number] {
   return { commit: cid, time: Math.floor(time / 256), writer, value };
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

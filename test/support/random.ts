@@ -79,7 +79,9 @@ export async function withSeed(
 
 /** A number from the environment. */
 export function setting(name: string, standard: number): number {
-  const text = process.env[name];
+  // A page has no environment.
+  const { process } = globalThis as { process?: NodeJS.Process };
+  const text = process?.env[name];
   if (text === undefined || text === '') return standard;
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${name}=${text} is no count`);

@@ -20,7 +20,8 @@ import {
 import { encodeMessage } from '../../src/protocol/messages.ts';
 import { decodeSignal, encodeSignal } from '../../src/transports/signal.ts';
 import { commitBlock, putOf } from '../ledger/commits.ts';
-import { memoryLedger, temporaryFolder } from '../ledger/support.ts';
+import { memoryLedger } from '../ledger/support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { carOf, helloOf, outcome } from '../protocol/wire.ts';
 import { RawPeer } from '../support/original-peer.ts';
 import { type Random, setting, withSeed } from '../support/random.ts';

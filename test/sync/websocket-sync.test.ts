@@ -22,7 +22,8 @@ import {
   type SyncClient,
   type SyncServer,
 } from '../../src/server.ts';
-import { memoryLedger, temporaryFolder } from '../ledger/support.ts';
+import { memoryLedger } from '../ledger/support.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { outcome } from '../protocol/wire.ts';
 import { type Random, setting, withSeed } from '../support/random.ts';
 import { TcpRelay } from '../support/tcp-relay.ts';

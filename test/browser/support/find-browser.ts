@@ -43,8 +43,8 @@ export function findBrowser(kind: BrowserKind): string {
   return installed(kind) ?? install(kind);
 }
 
-/** Finds both, one after the other, for the processes of a test run: none of them then installs one. */
-export function findBrowsers(): void {
+/** Before a test run: finds both, one after the other, for all its processes. None of them then installs one. */
+export function setup(): void {
   for (const kind of BROWSERS) process.env[NAMES[kind].variable] = findBrowser(kind);
 }
 
