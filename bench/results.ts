@@ -49,7 +49,12 @@ function readResults(): Results {
   }
 }
 
-const PACKAGES = [...Object.values(PEERS).flatMap((peer) => peer.package ?? []), 'y-webrtc'];
+const PACKAGES = [
+  ...Object.values(PEERS).flatMap((peer) => peer.package ?? []),
+  'y-webrtc',
+  'y-indexeddb',
+  'dexie',
+];
 
 function installedVersions(): Record<string, string> {
   const versions: Record<string, string> = {};

@@ -1,5 +1,5 @@
 /**
- * `node bench/start.mjs run|webrtc|diff|mesh|signaling …`: installs the other libraries when they are missing,
+ * `node bench/start.mjs run|webrtc|browser|diff|mesh|signaling …`: installs the other libraries when they are missing,
  * bundles the bench with the library's source as it is, and runs it. Node reads no TypeScript before
  * version 22, and a test runner's transformed code is not what anybody runs in production.
  */
@@ -7,18 +7,28 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { leanSimplePeer } from '../scripts/lean-simple-peer.mjs';
+
+/** As the package says to bundlers for browsers. */
+const noFiles = {
+  name: 'no-files',
+  setup(bundling) {
+    bundling.onLoad({ filter: /storage\/files\.ts$/ }, () => ({ contents: '' }));
+  },
+};
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const [command, ...args] = process.argv.slice(2);
 const commands = {
   run: 'run',
   webrtc: 'webrtc',
+  browser: 'browser',
   diff: 'diff',
   mesh: 'mesh',
   signaling: 'signaling',
 };
 if (!Object.hasOwn(commands, command ?? '')) {
-  console.error('usage: node bench/start.mjs run|webrtc|diff|mesh|signaling …');
+  console.error('usage: node bench/start.mjs run|webrtc|browser|diff|mesh|signaling …');
   process.exit(2);
 }
 
@@ -53,6 +63,20 @@ await build({
   sourcemap: true,
   logLevel: 'error',
 });
+
+if (command === 'browser') {
+  await build({
+    entryPoints: programs('browser/pages'),
+    outdir: `${built}/pages`,
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    format: 'iife',
+    define: { global: 'globalThis' },
+    plugins: [leanSimplePeer, noFiles],
+    logLevel: 'error',
+  });
+}
 
 const { status } = spawnSync(
   process.execPath,

@@ -221,6 +221,25 @@ export const TABLES: Readonly<Record<string, Table>> = {
       { title: 'over the bare channel', metric: 'overFloor', limit: 1.5, better: 'less' },
     ],
   },
+  'browser-local': {
+    title: 'in Chromium: writing to IndexedDB, and opening it in another page',
+    columns: [
+      {
+        title: 'one at a time, awaited',
+        format: 'perSecond',
+        value: 'singlePerSecond',
+        compare: 'more',
+      },
+      { title: 'in bulk', format: 'perSecond', value: 'bulkPerSecond', compare: 'more' },
+      { title: 'opening', format: 'ms', value: 'openMs', compare: 'less' },
+    ],
+    targets: [{ title: 'opening', metric: 'openMs', limit: 300, better: 'less', n: 100_000 }],
+  },
+  'browser-sync': {
+    title: 'in Chromium: a fresh peer in another page, over WebRTC, until all is stored',
+    columns: [time, { title: 'CPU of the browser', format: 'ms', value: 'cpuMs', compare: 'less' }],
+    targets: [{ title: 'time', metric: 'ms', limit: 2000, better: 'less', n: 100_000 }],
+  },
   diff: {
     title: 'finding out what each lacks, and exchanging it',
     columns: [

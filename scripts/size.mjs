@@ -1,66 +1,102 @@
 /**
  * `npm run size`: what a browser loads of this package, as a bundler makes it of `dist` (esbuild,
- * minified), and what it is made of. Ends with 1 when a door has grown over its limit.
+ * minified), and what that is made of. Ends with 1 when something has grown over its limit.
  */
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** Bytes of min + gzip. */
-const LIMITS = { 'ledger + Sync + rooms': 94_000, 'emberlink/ledger': 46_000 };
-
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { browser } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 
-const rows = [
-  ['emberlink/ledger', "export { openLedger } from 'emberlink/ledger'"],
-  ['emberlink/sync', "export { Sync } from 'emberlink/sync'"],
-  ['emberlink/room', "export { joinRoom } from 'emberlink/room'"],
-  ['ledger + Sync + rooms', "export { openLedger, Sync, joinRoom } from 'emberlink'"],
-  ['emberlink, every name', "export * from 'emberlink'"],
-];
-const measured = new Map();
-for (const [title, program] of rows) measured.set(title, await bundle(program));
+/** Programs, and how many bytes of min + gzip they may load. */
+const WHOLE = {
+  title: 'ledger + Sync + rooms',
+  program: "export { openLedger, Sync, joinRoom } from 'emberlink';",
+  limit: 100_000,
+};
+const LEDGER = {
+  title: 'emberlink/ledger',
+  program: "export { openLedger } from 'emberlink/ledger';",
+  limit: 50_000,
+};
+const CONNECTS_LATER = `
+  export { openLedger } from 'emberlink/ledger';
+  export const connect = () => Promise.all([import('emberlink/sync'), import('emberlink/room')]);`;
 
-console.log(row('', 'min', 'gzip', 'brotli', ''));
-let isOver = false;
-for (const [title, { text }] of measured) {
-  const gzip = gzipSync(text, { level: 9 }).length;
-  const limit = LIMITS[title];
-  const over = limit !== undefined && gzip > limit;
-  isOver ||= over;
-  const verdict = limit === undefined ? '' : `limit ${kB(limit)}${over ? ': TOO LARGE' : ''}`;
-  console.log(row(title, kB(text.length), kB(gzip), kB(brotliCompressSync(text).length), verdict));
-}
+const whole = await bundle(WHOLE.program);
+const ledger = await bundle(LEDGER.program);
+const later = await bundle(CONNECTS_LATER);
 
-console.log('\nWhat ledger + Sync + rooms are made of, minified:');
-const parts = new Map();
-for (const [file, { bytesInOutput }] of measured.get('ledger + Sync + rooms').inputs) {
+console.log(row('', 'min', 'gzip', 'brotli'));
+const fits = [show(WHOLE, whole.atOnce), show(LEDGER, ledger.atOnce)];
+show({ title: '  loaded when connecting' }, later.later);
+show({ title: 'emberlink/sync' }, (await bundle("export { Sync } from 'emberlink/sync';")).atOnce);
+show(
+  { title: 'emberlink/room' },
+  (await bundle("export { joinRoom } from 'emberlink/room';")).atOnce,
+);
+show({ title: 'emberlink/browser' }, [readFileSync(`${root}dist/browser/emberlink.js`)]);
+
+console.log(`\n${WHOLE.title} are made of, minified:`);
+const bytesByPart = new Map();
+for (const [file, bytes] of whole.parts) {
   const part = partOf(file);
-  parts.set(part, (parts.get(part) ?? 0) + bytesInOutput);
+  bytesByPart.set(part, (bytesByPart.get(part) ?? 0) + bytes);
 }
-for (const [part, bytes] of [...parts].sort(([, a], [, b]) => b - a)) {
+for (const [part, bytes] of [...bytesByPart].sort(([, a], [, b]) => b - a)) {
   if (bytes > 0) console.log(row(part, kB(bytes)));
 }
-process.exitCode = isOver ? 1 : 0;
+process.exitCode = fits.every(Boolean) ? 0 : 1;
 
-/** A program that imports this package by its name, as an app's bundle. */
+/** The files of a program that imports this package: those that a page loads at once, and the others. */
 async function bundle(contents) {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
-    stdin: { contents, resolveDir: root },
+    stdin: { contents, resolveDir: root, sourcefile: 'program.js' },
     bundle: true,
+    splitting: true,
     minify: true,
     format: 'esm',
     target: 'es2022',
     platform: 'browser',
+    outdir: '/',
     write: false,
     metafile: true,
     logLevel: 'warning',
   });
-  const [output] = Object.values(metafile.outputs);
-  return { text: outputFiles[0].contents, inputs: Object.entries(output.inputs) };
+  const outputs = new Map(Object.entries(metafile.outputs));
+  const [entry] = [...outputs].find(([, { entryPoint }]) => entryPoint === 'program.js');
+  const atOnce = new Set([entry]);
+  for (const output of atOnce) {
+    for (const { path, kind } of outputs.get(output).imports) {
+      if (kind === 'import-statement') atOnce.add(path);
+    }
+  }
+  const namesAtOnce = new Set([...atOnce].map((name) => basename(name)));
+  const texts = (isAtOnce) =>
+    outputFiles
+      .filter(({ path }) => namesAtOnce.has(basename(path)) === isAtOnce)
+      .map((file) => file.contents);
+  const inputs = [...atOnce].flatMap((name) => Object.entries(outputs.get(name).inputs));
+  return {
+    atOnce: texts(true),
+    later: texts(false),
+    parts: inputs.map(([file, { bytesInOutput }]) => [file, bytesInOutput]),
+  };
+}
+
+/** False when it is more than its limit. */
+function show({ title, limit }, texts) {
+  const sum = (sizeOf) => texts.reduce((bytes, text) => bytes + sizeOf(text), 0);
+  const gzip = sum((text) => gzipSync(text, { level: 9 }).length);
+  const brotli = sum((text) => brotliCompressSync(text).length);
+  const fits = limit === undefined || gzip <= limit;
+  const verdict = limit === undefined ? '' : `   limit ${kB(limit)}${fits ? '' : ': TOO LARGE'}`;
+  console.log(row(title, kB(sum((text) => text.length)), kB(gzip), kB(brotli)) + verdict);
+  return fits;
 }
 
 /** The package that a file is of, or the room of this one. */
@@ -81,5 +117,5 @@ function kB(bytes) {
 }
 
 function row(title, ...cells) {
-  return title.padEnd(24) + cells.map((cell) => cell.padStart(10)).join('');
+  return title.padEnd(26) + cells.map((cell) => cell.padStart(10)).join('');
 }

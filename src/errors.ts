@@ -122,6 +122,7 @@ export type SignalErrorCode =
   | 'expected-offer'
   | 'expected-answer'
   | 'own-offer'
+  | 'other-offer'
   | 'already-used'
   | 'wrong-state';
 

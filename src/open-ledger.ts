@@ -1,13 +1,19 @@
 import type { Ledger } from './ledger/ledger.ts';
 import { openLocalLedger } from './ledger/local-ledger.ts';
-import type { LedgerOptions } from './ledger/options.ts';
+import { isBrowserStorage, type LedgerOptions } from './ledger/options.ts';
+import { tabEnvironment } from './tabs/environment.ts';
+import { openSharedLedger } from './tabs/open-shared-ledger.ts';
 
 /**
- * Opens the ledger of this name, creating it where there is none.
- * @throws LedgerError `invalid-name`, `invalid-option`, `locked` (open elsewhere), `no-storage`
+ * Opens the ledger of this name, creating it where there is none. In browsers any number of tabs may
+ * have it open: see the option `tabs`.
+ * @throws LedgerError `invalid-name`, `invalid-option`, `no-storage`, `locked` (open elsewhere),
+ *   `other-version` (open in a tab with another version of this library)
  * @throws LedgerError `no-snapshot` when the snapshot's address cannot be fetched; BlockError
  * @throws StorageError
  */
 export async function openLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {
-  return openLocalLedger(name, options);
+  const environment = isBrowserStorage(options) ? tabEnvironment() : undefined;
+  if (environment === undefined) return openLocalLedger(name, options);
+  return openSharedLedger(name, options, environment);
 }

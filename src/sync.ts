@@ -8,6 +8,7 @@ import { asError, Status } from './status.ts';
 import {
   decodeSignal,
   encodeSignal,
+  offerMark,
   signalId,
   type DecodedSignal,
   type Signal,
@@ -71,8 +72,8 @@ export class Sync {
   #settleConnected: { resolve: (session: Session) => void; reject: (error: Error) => void };
   #link: WebRtcLink | undefined;
   #session: Session | undefined;
-  /** The offer that this side made, to know it when it comes back. */
-  #offerId: string | undefined;
+  /** The offer that this side made, to know it and its answer when they come back. */
+  #offer: { readonly id: string; readonly mark: number } | undefined;
 
   /** @param source a ledger, or a Replica of your own */
   constructor(source: SyncSource, options: SyncOptions = {}) {
@@ -107,8 +108,8 @@ export class Sync {
     this.#status.set({ state: 'offering' });
     const link = this.#openLink(true);
     const signal = await this.#orClose(link.localSignal());
-    this.#offerId = signalId(signal.sdp);
-    this.#used.offered.add(this.#offerId);
+    this.#offer = { id: signalId(signal.sdp), mark: offerMark(signal.sdp) };
+    this.#used.offered.add(this.#offer.id);
     return encodeSignal(signal, options.format ?? 'short');
   }
 
@@ -139,7 +140,7 @@ export class Sync {
       const link = this.#openLink(false, signal);
       link.acceptSignal(signal);
       const answer = await this.#orClose(link.localSignal());
-      return encodeSignal(answer, signal.form);
+      return encodeSignal({ ...answer, answers: offerMark(signal.sdp) }, signal.form);
     } catch (error) {
       // Nobody got an answer: the offer still waits for one.
       this.#used.accepted.delete(id);
@@ -151,8 +152,8 @@ export class Sync {
    * Takes the answer to this side's offer. The connection comes about meanwhile: see `connected`.
    * @param answer the text of it, or any text that it is in
    * @throws SignalError `not-a-signal`, `truncated`, `case-changed`, `several-signals`,
-   *   `expected-answer`, `own-offer`, `already-used`, `wrong-state`; this Sync can then be used as
-   *   before
+   *   `expected-answer`, `own-offer`, `other-offer`, `already-used`, `wrong-state`; this Sync can then
+   *   be used as before
    */
   connect(answer: string): void {
     const signal = readSignal(answer, 'answer');
@@ -165,11 +166,14 @@ export class Sync {
     if (this.status.state === 'closed') {
       throw new SignalError('wrong-state', 'this Sync has ended: make a new one, and a new offer');
     }
-    if (this.#offerId !== undefined && this.status.state !== 'offering') {
+    if (this.#offer !== undefined && this.status.state !== 'offering') {
       throw new SignalError('already-used', 'this offer has been answered: make a new Sync');
     }
-    if (this.#offerId === undefined || this.#link === undefined) {
+    if (this.#offer === undefined || this.#link === undefined) {
       throw new SignalError('wrong-state', 'there is no offer to answer: call offer first');
+    }
+    if (signal.answers !== undefined && signal.answers !== this.#offer.mark) {
+      throw new SignalError('other-offer', 'this is the answer to another offer, not to this one');
     }
     this.#status.set({ state: 'connecting' });
     this.#awaitChannel(this.#link, signal);

@@ -60,6 +60,7 @@ import {
 import { ORIGINAL_FRAME_BYTES } from '../src/protocol/original.ts';
 import { MAX_QUEUED_BLOCKS } from '../src/protocol/outbox.ts';
 import { RECEIVE_WINDOW_BYTES, Session } from '../src/protocol/session.ts';
+import * as hooks from '../src/react/index.ts';
 import {
   admit,
   DEFAULT_HANDSHAKE_TIMEOUT_MS,
@@ -461,7 +462,7 @@ test('signaling/README.md lists every setting as the code has it', () => {
 // --- README.md and the others ---
 
 const guides = readme + read('signaling/README.md');
-const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.ts) -->\n```ts\n(.*?)```\n/gs)];
+const blocks = [...guides.matchAll(/<!-- (examples\/[\w-]+\.tsx?) -->\n```tsx?\n(.*?)```\n/gs)];
 
 test('README.md shows the quickstart and a replica of one’s own', () => {
   const shown = blocks.map(([, file]) => file);
@@ -469,6 +470,7 @@ test('README.md shows the quickstart and a replica of one’s own', () => {
   expect(shown).toContain('examples/own-replica.ts');
   expect(shown).toContain('examples/room.ts');
   expect(shown).toContain('examples/websocket.ts');
+  expect(shown).toContain('examples/react.tsx');
   expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);
 });
 
@@ -478,6 +480,11 @@ test.each(blocks.map(([, file, shown]) => [file!, shown!]))(
     expect(shown).toBe(read(file));
   },
 );
+
+test('README.md lists every hook of emberlink/react', () => {
+  const listed = [...readme.matchAll(/^\| `(use\w+)\(/gm)].map(([, name]) => name!);
+  expect(listed.sort()).toEqual(Object.keys(hooks).sort());
+});
 
 test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md'])(
   'the links in %s lead to files that exist',
@@ -490,6 +497,13 @@ test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md']
     }
   },
 );
+
+test("README.md tells the limits of the doors' sizes", () => {
+  const limits = [...read('scripts/size.mjs').matchAll(/limit: (\d+)_000,/g)].map(([, kB]) => kB);
+  const told = [...readme.matchAll(/\| (\d+) kB \|$/gm)].map(([, kB]) => kB);
+  expect(limits).toHaveLength(2);
+  expect(told).toEqual(limits);
+});
 
 test('every script that README.md and signaling/README.md name is in package.json', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 
@@ -33,9 +33,17 @@ const expectations: Record<string, (output: string) => void> = {
 
 beforeAll(() => run('npm', 'run', 'build'), TIMEOUT_MS);
 
-test('every example is tried here', () => {
+/** Those that are for browsers, and where they are tried. */
+const tried: Record<string, string> = {
+  'react.tsx': 'react-example.test.ts',
+  'todo-react': 'todo-react.test.ts',
+};
+
+test('every example is tried, here or in browsers', () => {
   const examples = readdirSync(`${root}/examples`).map((file) => file.replace(/\.ts$/, ''));
-  expect(Object.keys(expectations).sort()).toEqual(examples.sort());
+  expect([...Object.keys(expectations), ...Object.keys(tried)].sort()).toEqual(examples.sort());
+  for (const file of Object.values(tried))
+    expect(existsSync(`${root}/test/browser/${file}`)).toBe(true);
 });
 
 test.each(Object.keys(expectations))(

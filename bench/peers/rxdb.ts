@@ -14,28 +14,13 @@ import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import type { MemoryChannel } from '../../src/transports/memory.ts';
 import type { BenchDocument } from '../documents.ts';
 import type { Link, Peer, Pipe, Store } from '../peer.ts';
+import { RXDB_SCHEMA } from './rxdb-schema.ts';
 
 type Checkpoint = unknown;
 
 addRxPlugin(RxDBJsonDumpPlugin);
 
 const LOAD_BATCH = 5000;
-
-const SCHEMA = {
-  version: 0,
-  primaryKey: '_id',
-  type: 'object',
-  properties: {
-    _id: { type: 'string', maxLength: 20 },
-    title: { type: 'string' },
-    body: { type: 'string' },
-    author: { type: 'string' },
-    plays: { type: 'number' },
-    done: { type: 'boolean' },
-    tags: { type: 'array', items: { type: 'string' } },
-  },
-  required: ['_id'],
-} as const;
 
 export class RxdbStore implements Store {
   readonly name: string;
@@ -54,7 +39,7 @@ export class RxdbStore implements Store {
       storage: getRxStorageMemory(),
       multiInstance: false,
     });
-    const { docs } = await database.addCollections({ docs: { schema: SCHEMA } });
+    const { docs } = await database.addCollections({ docs: { schema: RXDB_SCHEMA } });
     return new RxdbStore(name, database, docs as unknown as RxCollection<BenchDocument>);
   }
 

@@ -37,7 +37,7 @@ export async function measureWebrtc(
   }
 }
 
-function startSignaling(kind: Signaling): Promise<{ child: ChildProcess; url: string }> {
+export function startSignaling(kind: Signaling): Promise<{ child: ChildProcess; url: string }> {
   const child = startChild('signaling', { kind });
   return new Promise((resolve) => {
     child.once('message', (message) => resolve({ child, ...(message as { url: string }) }));

@@ -1,5 +1,5 @@
 /** The pairing page: a list that two browsers share, introduced by two short texts. */
-import { LedgerError, openLedger, StorageError, type Ledger } from 'emberlink';
+import { LedgerError, openLedger, type Ledger } from 'emberlink';
 import { element } from './element.ts';
 import { takeFragment } from './link.ts';
 import { Notes } from './notes.ts';
@@ -46,10 +46,9 @@ async function open(): Promise<Ledger> {
     }
     return ledger;
   } catch (error) {
-    const isStorage = error instanceof LedgerError || error instanceof StorageError;
-    if (!isStorage || (error instanceof LedgerError && error.code === 'invalid-name')) throw error;
+    if (!(error instanceof LedgerError && error.code === 'no-storage')) throw error;
     warn(
-      `This browser keeps nothing here (a private window, perhaps): the list is gone when the page is. ${isSecureContext ? '' : 'That may be so because the page came over plain http; there is no camera either.'}`,
+      'This browser keeps nothing for this page (it is a private window, perhaps): the list is gone when the page is.',
     );
     return openLedger(fileName(name), { storage: 'memory' });
   }

@@ -8,6 +8,9 @@ import { qrCode } from './qr-code.ts';
 import { CameraRefusal, readPicture, scanWithCamera } from './scanner.ts';
 import { wordsFor } from './words.ts';
 
+/** Of a longer text, which is rare, no camera could read the code. */
+const MAX_CODE_CHARACTERS = 1000;
+
 /** The part of the page by which two browsers get to know each other. */
 export class PairingPanel {
   readonly #ledger: Ledger;
@@ -82,6 +85,8 @@ export class PairingPanel {
   }
 
   async #begin(step: (pairing: Pairing) => Promise<void>): Promise<void> {
+    // A link may bring an offer while an answer to another one is waiting.
+    void this.#pairing?.close();
     const pairing = new Pairing(this.#ledger);
     this.#pairing = pairing;
     // Else the other side would find out after a while only.
@@ -214,13 +219,14 @@ export class PairingPanel {
       ? '1. Give them your offer'
       : 'Give them your answer';
     element('give-text').textContent = isOffer
-      ? 'They scan this code, or open the link in their browser.'
+      ? 'They open the link in their browser, or scan the code.'
       : 'They scan this code on the page where the offer is, or paste or open the link there. Then the two connect by themselves.';
     element('give-hint').textContent =
       'Keep this tab open: it is what they connect to. It waits ten minutes.';
     this.#link.value = linkTo(given.text);
     const name = isOffer ? 'Code of your offer' : 'Code of your answer';
-    element('code').replaceChildren(qrCode(this.#link.value, name));
+    const isShort = this.#link.value.length <= MAX_CODE_CHARACTERS;
+    element('code').replaceChildren(...(isShort ? [qrCode(this.#link.value, name)] : []));
   }
 
   #tell(words: string): void {

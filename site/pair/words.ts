@@ -42,6 +42,8 @@ function signalWords(code: SignalErrorCode): string {
       return 'This is an offer of theirs, not the answer to yours. If you both made one, cancel yours and paste theirs again.';
     case 'own-offer':
       return 'This is your own offer. Send it to the other person; what comes back from there belongs here.';
+    case 'other-offer':
+      return 'This is the answer to another offer, perhaps to an older one of yours. Send the offer that is shown here, and bring back its answer.';
     case 'already-used':
       return 'This one was used before, and each serves once. Ask the other person for a new one.';
     case 'wrong-state':

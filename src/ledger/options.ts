@@ -2,7 +2,6 @@ import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import { IndexedDbPlace } from '../storage/indexeddb.ts';
 import { MemoryPlace } from '../storage/memory.ts';
-import { OpfsPlace } from '../storage/opfs.ts';
 import { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import { DEFAULT_FUTURE_TOLERANCE_MS } from './clock.ts';
@@ -26,6 +25,11 @@ export interface LedgerOptions {
    * user decide. The answer is `ledger.persisted`. Default false.
    */
   readonly persist?: boolean;
+  /**
+   * In browsers: `shared` (the default) for any number of tabs at a time, `exclusive` for this one, with
+   * LedgerError `locked` when another has it.
+   */
+  readonly tabs?: 'shared' | 'exclusive';
   /**
    * `recent` (the default): a ledger that begins with a peer takes its state instead of its past where
    * that is less, and old commits give way to a snapshot when they outgrow the documents several times
@@ -85,6 +89,10 @@ export function checkLedgerOptions(options: LedgerOptions): CheckedOptions {
       'invalid-option',
       'now is a function that tells the time in milliseconds',
     );
+  }
+  const { tabs } = options;
+  if (tabs !== undefined && tabs !== 'shared' && tabs !== 'exclusive') {
+    throw new LedgerError('invalid-option', `tabs is 'shared' or 'exclusive'`);
   }
   if (options.persist !== undefined && typeof options.persist !== 'boolean') {
     throw new LedgerError('invalid-option', 'persist is true or false');
@@ -170,8 +178,11 @@ export async function openPlace(name: string, options: LedgerOptions): Promise<P
       return new MemoryPlace();
     case 'indexeddb':
       return IndexedDbPlace.open(name, { durability });
-    case 'opfs':
+    case 'opfs': {
+      // Few apps ask for it: bundlers make a file of its own of it.
+      const { OpfsPlace } = await import('../storage/opfs.ts');
       return OpfsPlace.open(name);
+    }
     case 'files': {
       if (!isNode()) {
         throw new LedgerError(
@@ -204,7 +215,12 @@ function isNode(): boolean {
 }
 
 /** What the browser says about keeping data; undefined where the place is not a browser's. */
-export function persistenceOf({ storage, persist }: LedgerOptions): Persistence | undefined {
+export function persistenceOf(options: LedgerOptions): Persistence | undefined {
+  return isBrowserStorage(options) ? new Persistence(options.persist ?? false) : undefined;
+}
+
+/** True for what all tabs of an origin can open. */
+export function isBrowserStorage({ storage }: LedgerOptions): boolean {
   const kept = storage ?? (isNode() ? 'files' : 'indexeddb');
-  return kept === 'indexeddb' || kept === 'opfs' ? new Persistence(persist ?? false) : undefined;
+  return kept === 'indexeddb' || kept === 'opfs';
 }

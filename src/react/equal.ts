@@ -8,16 +8,17 @@ export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  if (isPlain(a)) return isEqualObject(a, b, isEqual);
   if (Array.isArray(a)) return isEqualList(a, b as unknown[]);
   if (a instanceof Uint8Array) return isEqualList(a, b as Uint8Array);
   if (a instanceof URL) return a.href === (b as URL).href;
   const link = CID.asCID(a);
-  if (link !== null) return CID.asCID(b)?.equals(link) ?? false;
-  return isPlain(a) && isEqualObject(a, b, isEqual);
+  return link !== null && link.equals(CID.asCID(b) ?? undefined);
 }
 
 /** As `isEqual`, but functions of the same name say the same: see `useStableOptions`. */
 export function areEqualOptions(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   if (!isPlain(a) || !isPlain(b)) return isEqual(a, b);
   return isEqualObject(
     a,
@@ -37,16 +38,26 @@ export function keepRows<Row extends { readonly id: string }>(
   before: readonly Row[],
   now: readonly Row[],
 ): readonly Row[] {
-  // One document may have several rows in the result of a query.
-  const known = new Map<string, Row[]>();
-  for (const row of before) {
-    const rows = known.get(row.id);
-    if (rows === undefined) known.set(row.id, [row]);
-    else rows.push(row);
-  }
-  const kept = now.map((row) => known.get(row.id)?.find((each) => isEqual(each, row)) ?? row);
+  let rowsById: Map<string, Row[]> | undefined;
+  const kept = now.map((row, at) => {
+    const there = before[at];
+    if (there?.id === row.id && isEqual(there, row)) return there;
+    rowsById ??= byId(before);
+    return rowsById.get(row.id)?.find((each) => isEqual(each, row)) ?? row;
+  });
   const isSame = kept.length === before.length && kept.every((row, at) => row === before[at]);
   return isSame ? before : kept;
+}
+
+/** One document may have several rows in the result of a query. */
+function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Map<string, Row[]> {
+  const found = new Map<string, Row[]>();
+  for (const row of rows) {
+    const same = found.get(row.id);
+    if (same === undefined) found.set(row.id, [row]);
+    else same.push(row);
+  }
+  return found;
 }
 
 function isEqualList(a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean {
@@ -69,8 +80,7 @@ function isEqualObject(
   );
 }
 
-function isPlain(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false;
+function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

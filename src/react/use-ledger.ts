@@ -19,9 +19,9 @@ const ledgers = new Registry<LedgerState>();
 /**
  * Opens a ledger; give `ledger` to the other hooks, and write by its own methods. Components that name
  * the same ledger with the same options share one; it is closed a moment after the last of them is
- * gone. After a failure a component that is mounted anew tries again.
- * @param options compared by value, so they may be written down anew at each rendering; a `Place` of
- *   your own is itself alone
+ * gone. After a failure the next one that is mounted when all of them are gone tries again.
+ * @param options compared by value, so they may be written down anew at each rendering. A `Place` of
+ *   your own is itself alone: make it outside of rendering
  */
 export function useLedger(name: string, options?: LedgerOptions): LedgerState {
   const stable = useStableOptions(options);

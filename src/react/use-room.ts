@@ -29,7 +29,7 @@ const rooms = new Registry<RoomState>();
  * the same stay, and leaves it a moment after. Give `room` to `usePeers` and `usePresence`.
  * @param ledger undefined while it opens: `waiting`
  * @param options undefined for no room; compared by value, and functions may be new each time: the
- *   one that was rendered last is called
+ *   one that was rendered last is called. An adapter is itself alone: make it outside of rendering
  */
 export function useRoom(ledger: Ledger | undefined, options: RoomOptions | undefined): RoomState {
   const stable = useStableOptions(options);

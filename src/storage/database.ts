@@ -1,5 +1,5 @@
 import { LedgerError, StorageError } from '../errors.ts';
-import { storageError } from './file-errors.ts';
+import { isFull, storageError } from './file-errors.ts';
 
 /** How long a page that holds an older version of a database may take to let go of it. */
 const BLOCKED_MS = 5000;
@@ -80,7 +80,7 @@ function openingError(cause: unknown, name: string): Error {
     const what = `${name} was written by a newer version of emberlink, and is left as it is`;
     return new StorageError('unsupported-version', what, { cause });
   }
-  if (kind === 'QuotaExceededError') return storageError(cause, `cannot open ${name}`);
+  if (isFull(cause)) return storageError(cause, `cannot open ${name}`);
   return new LedgerError(
     'no-storage',
     `the browser does not let this page keep data (${kind}): it may be a private window, or site data may be blocked; open with storage: 'memory' to go on without`,

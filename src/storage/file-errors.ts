@@ -11,18 +11,20 @@ const FULL_CODES: readonly (string | undefined)[] = [
 /** The system's error as a StorageError: `full` when there is no room, else `io`. */
 export function storageError(cause: unknown, what: string): StorageError {
   if (cause instanceof StorageError) return cause;
-  const code = errorCode(cause) ?? (cause instanceof DOMException ? cause.name : undefined);
   return new StorageError(
-    FULL_CODES.includes(code) ? 'full' : 'io',
-    `${what}: ${code ?? String(cause)}`,
-    {
-      cause,
-    },
+    isFull(cause) ? 'full' : 'io',
+    `${what}: ${errorCode(cause) ?? String(cause)}`,
+    { cause },
   );
 }
 
-/** `ENOENT` and its like; undefined for what the system did not throw. */
+export function isFull(error: unknown): boolean {
+  return FULL_CODES.includes(errorCode(error));
+}
+
+/** `ENOENT` and its like, in browsers the name; undefined for what the system did not throw. */
 export function errorCode(error: unknown): string | undefined {
+  if (error instanceof DOMException) return error.name;
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined;

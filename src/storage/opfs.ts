@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../blocks.ts';
 import { LedgerError, StorageError } from '../errors.ts';
-import { storageError } from './file-errors.ts';
+import { isFull, storageError } from './file-errors.ts';
 import { openHandle, type SyncAccessHandle } from './access-handle.ts';
 import { REPLACED_MARK, ReplacedNames } from './replaced-names.ts';
 import { checkFileName, type Place } from './place.ts';
@@ -241,6 +241,7 @@ async function openParent(): Promise<FileSystemDirectoryHandle> {
     const root = await navigator.storage.getDirectory();
     return await root.getDirectoryHandle('emberlink', { create: true });
   } catch (cause) {
+    if (isFull(cause)) throw storageError(cause, 'cannot open the origin private file system');
     throw new LedgerError(
       'no-storage',
       `the browser does not let this page keep files (${String(cause)}): it may be a private window, or site data may be blocked`,
@@ -249,11 +250,15 @@ async function openParent(): Promise<FileSystemDirectoryHandle> {
   }
 }
 
-/** A full disk takes a part, or throws. */
+/**
+ * Where there is no room a file takes a part, or throws; in private windows Chromium says that it took
+ * four billion bytes.
+ */
 function writeAll(handle: SyncAccessHandle, bytes: Uint8Array, at: number): void {
   for (let taken = 0; taken < bytes.length;) {
     const count = handle.write(bytes.subarray(taken), { at: at + taken });
-    if (count === 0) throw new StorageError('full', 'the file takes no more bytes');
+    if (count === 0 || count > bytes.length - taken)
+      throw new StorageError('full', 'the file takes no more bytes');
     taken += count;
   }
 }

@@ -78,7 +78,7 @@ export class ReplacedNames {
     slot.set(sha256(text));
     slot.set(text, DIGEST_BYTES);
     const at = (table.sequence % 2) * SLOT_BYTES;
-    if (handle.write(slot, { at }) < SLOT_BYTES) {
+    if (handle.write(slot, { at }) !== SLOT_BYTES) {
       throw new StorageError('full', 'the table of files takes no more bytes');
     }
     handle.flush();

@@ -2,6 +2,8 @@
 export interface TabEnvironment {
   readonly locks: Pick<LockManager, 'request'>;
   openChannel(name: string, hear: (message: unknown) => void): TabChannel;
+  /** Calls the listener when the browser freezes this tab, and when it lets it go on; returns its end. */
+  watchFreezing(listener: (frozen: boolean) => void): () => void;
   /** Whoever has asked for this long, in milliseconds, is asked once more; see `Line`. */
   readonly askAgainMs: number;
 }
@@ -19,7 +21,7 @@ export function tabEnvironment(): TabEnvironment | undefined {
   const isNode = typeof globalThis.process?.versions?.node === 'string';
   const locks = globalThis.navigator?.locks as LockManager | undefined;
   if (isNode || locks === undefined || typeof BroadcastChannel === 'undefined') return undefined;
-  return { locks, openChannel, askAgainMs: ASK_AGAIN_MS };
+  return { locks, openChannel, watchFreezing, askAgainMs: ASK_AGAIN_MS };
 }
 
 function openChannel(name: string, hear: (message: unknown) => void): TabChannel {
@@ -28,5 +30,18 @@ function openChannel(name: string, hear: (message: unknown) => void): TabChannel
   return {
     post: (message) => channel.postMessage(message),
     close: () => channel.close(),
+  };
+}
+
+/** Only Chromium tells of it, and only to pages; others let nothing happen in a tab that is frozen. */
+function watchFreezing(listener: (frozen: boolean) => void): () => void {
+  const page = globalThis.document as Document | undefined;
+  const freeze = (): void => listener(true);
+  const resume = (): void => listener(false);
+  page?.addEventListener('freeze', freeze);
+  page?.addEventListener('resume', resume);
+  return () => {
+    page?.removeEventListener('freeze', freeze);
+    page?.removeEventListener('resume', resume);
   };
 }

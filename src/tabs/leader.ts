@@ -38,6 +38,7 @@ export class Leader implements Desk {
   #news: News[] = [];
   #sequence = 0;
   #stopped = false;
+  #lastState: LedgerState | undefined;
 
   constructor(ledger: LocalLedger, epoch: number, host: Host) {
     this.ledger = ledger;
@@ -53,8 +54,9 @@ export class Leader implements Desk {
     ];
   }
 
+  /** As it is, or as it was when this ended. */
   get state(): LedgerState {
-    return stateOf(this.ledger);
+    return this.#lastState ?? stateOf(this.ledger);
   }
 
   announce(): void {
@@ -76,6 +78,7 @@ export class Leader implements Desk {
   /** What is not answered by now never is: the next leader is asked again. */
   stop(): void {
     if (this.#stopped) return;
+    this.#lastState ??= this.state;
     this.#stopped = true;
     for (const unwatch of this.#unwatch) unwatch();
     this.streams.endAll().catch(() => {});
@@ -101,6 +104,7 @@ export class Leader implements Desk {
   }
 
   destroy(by: string): Promise<void> {
+    this.#lastState = this.state;
     return this.#host.destroyLedger(by);
   }
 
@@ -152,14 +156,14 @@ export function isOvertaken(error: unknown): boolean {
 }
 
 function stateOf(ledger: LocalLedger): LedgerState {
-  const { replica, clock, writer, persisted, recovery } = ledger;
+  const { replica, clock, writer, recovery, persisted } = ledger;
   const { isFull, isPruned, commitCount, snapshotPays, snapshotSize } = replica.history;
   return {
     clock,
     count: ledger.count(),
     writer,
-    persisted,
     recovery,
+    persisted,
     replicaId: replica.id,
     blockCount: replica.blockCount,
     isFull,

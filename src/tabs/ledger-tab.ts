@@ -27,7 +27,9 @@ import { Origins } from './origins.ts';
  * 2. Epochs rise. What an earlier leader says after a later one is known is not heard.
  * 3. A call that the leader has not answered is put to the next one. What was answered is stored.
  * 4. An answer counts when the changes before it have been told here: a tab reads what it wrote.
- * 5. Time is counted in turns of asking, not by the clock: a tab that slept does not take that for
+ * 5. A frozen tab begins nothing: Chromium delivers messages to it, but no answers of its storage, and
+ *    what it has begun there keeps others out. So it hears what was said when it goes on.
+ * 6. Time is counted in turns of asking, not by the clock: a tab that slept does not take that for
  *    silence of the others.
  */
 
@@ -39,6 +41,8 @@ const MAX_CHANNELS = 64;
 
 export interface LedgerTabOptions {
   readonly name: string;
+  /** The name of what the tabs share: a lock, a channel, and the beginning of each tab's own. */
+  readonly channel: string;
   readonly environment: TabEnvironment;
   /** For this tab alone: fails where another has the ledger. */
   readonly exclusive: boolean;
@@ -54,7 +58,7 @@ type Role =
 type Life =
   | { readonly kind: 'open' }
   /** What was called for before is still done. */
-  | { readonly kind: 'closing' }
+  | { readonly kind: 'closing'; readonly error: LedgerError }
   | { readonly kind: 'closed'; readonly error: LedgerError };
 
 interface PendingCall extends Call {
@@ -88,6 +92,9 @@ export class LedgerTab {
   #holdsLock = false;
   /** Why this tab has no storage to lead with. */
   #cannotLead: LedgerError | undefined;
+  /** What was heard while this tab is frozen. */
+  #frozen: unknown[] | undefined;
+  readonly #unwatchFreezing: () => void;
   #unheard = 0;
   #patience = patience();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -108,12 +115,13 @@ export class LedgerTab {
   }
 
   private constructor(options: LedgerTabOptions) {
-    const { name, environment, exclusive } = options;
+    const { channel, environment, exclusive } = options;
     this.#options = options;
-    this.#common = environment.openChannel(channelName(name), (data) => this.#hear(data));
-    this.#own = environment.openChannel(channelName(name, this.id), (data) => this.#hear(data));
+    this.#common = environment.openChannel(channel, (data) => this.#hear(data));
+    this.#own = environment.openChannel(`${channel}:${this.id}`, (data) => this.#hear(data));
+    this.#unwatchFreezing = environment.watchFreezing((frozen) => this.#freeze(frozen));
     this.#leadership = new Leadership(environment.locks, {
-      name: channelName(name),
+      name: channel,
       lead: (lost) => this.#lead(lost),
       ...(exclusive ? { ifTaken: () => this.#fail(this.#locked()) } : {}),
     });
@@ -142,8 +150,7 @@ export class LedgerTab {
 
   /** @throws LedgerError `closed` */
   checkOpen(): void {
-    if (this.#life.kind === 'closed') throw this.#life.error;
-    if (this.#life.kind === 'closing') throw this.#closedError('is closed');
+    if (this.#life.kind !== 'open') throw this.#life.error;
   }
 
   /** Has it done by whoever leads, now or when somebody does. At once where that is this tab. */
@@ -186,9 +193,10 @@ export class LedgerTab {
 
   tellTab(tab: string, message: TabMessage): void {
     if (this.#life.kind === 'closed') return;
-    const { environment, name } = this.#options;
+    const { environment } = this.#options;
     const channel =
-      this.#channels.get(tab) ?? environment.openChannel(channelName(name, tab), () => {});
+      this.#channels.get(tab) ??
+      environment.openChannel(`${this.#options.channel}:${tab}`, () => {});
     this.#channels.delete(tab);
     this.#channels.set(tab, channel);
     for (const [oldest, unused] of this.#channels) {
@@ -216,10 +224,12 @@ export class LedgerTab {
 
   /** All other tabs but the one that wants it hear of it before anything is gone. */
   async destroyLedger(by: string): Promise<void> {
+    const what = by === this.id ? 'was destroyed' : 'was destroyed in another tab';
+    this.#life = { kind: 'closing', error: this.#closedError(what) };
     this.tell({ kind: 'destroyed', by });
     await this.ledger?.destroy();
     // The answer goes out before this tab ends, too.
-    if (by !== this.id) setTimeout(() => this.#leaveBehind('was destroyed in another tab'));
+    setTimeout(() => this.#leaveBehind(what));
   }
 
   // --- leading ---
@@ -282,6 +292,7 @@ export class LedgerTab {
   // --- following ---
 
   #hear(data: unknown): void {
+    if (this.#frozen !== undefined) return void this.#frozen.push(data);
     const message = decodeTabMessage(data);
     if (message === undefined || this.#life.kind === 'closed') return;
     this.#isAlone = false;
@@ -293,7 +304,9 @@ export class LedgerTab {
     }
     switch (message.kind) {
       case 'hello':
-        return this.#present();
+        // Timers of a frozen tab stand still, in browsers that do not tell when they freeze one too.
+        setTimeout(() => this.#present());
+        return;
       case 'busy':
         this.#unheard = 0;
         return;
@@ -316,9 +329,15 @@ export class LedgerTab {
     }
   }
 
+  #freeze(frozen: boolean): void {
+    const heard = this.#frozen ?? [];
+    this.#frozen = frozen ? heard : undefined;
+    if (!frozen) for (const data of heard) this.#hear(data);
+  }
+
   /** Answers who asks for the leader, or would take the lock of a tab that does not answer. */
   #present(): void {
-    if (!this.#holdsLock) return;
+    if (!this.#holdsLock || this.#life.kind === 'closed') return;
     if (this.#role.kind !== 'leading' || this.#life.kind !== 'open') this.tell({ kind: 'busy' });
     else if (this.#options.exclusive) this.tell({ kind: 'locked' });
     else this.#role.leader.announce();
@@ -354,7 +373,6 @@ export class LedgerTab {
 
   #hearChange({ epoch, sequence, change, news, state }: TabMessage & { kind: 'change' }): void {
     if (epoch !== this.#epoch || this.#role.kind !== 'following') return;
-    this.#unheard = 0;
     this.#role.sequence = sequence;
     this.#state = state;
     this.changed(change, news);
@@ -363,7 +381,6 @@ export class LedgerTab {
 
   #hearAnswers(message: TabMessage & { kind: 'answers' }): void {
     if (message.epoch !== this.#epoch || this.#role.kind !== 'following') return;
-    this.#unheard = 0;
     if (message.sequence === this.#role.sequence) this.#state = message.state;
     this.#early.push(message);
     this.#answerEarly();
@@ -475,7 +492,7 @@ export class LedgerTab {
 
   async #close(): Promise<void> {
     if (this.#life.kind === 'closed') return;
-    this.#life = { kind: 'closing' };
+    this.#life = { kind: 'closing', error: this.#closedError('is closed') };
     if (this.#role.kind === 'leading') this.#role.leader.stop();
     while (this.#calls.size > 0) {
       await new Promise<void>((resolve) => {
@@ -512,6 +529,7 @@ export class LedgerTab {
     this.#life = { kind: 'closed', error };
     if (this.#role.kind === 'leading') this.#role.leader.stop();
     clearInterval(this.#timer);
+    this.#unwatchFreezing();
     this.#listeners.clear();
     for (const { reject } of this.#calls.values()) reject(error);
     this.#calls.clear();
@@ -533,10 +551,6 @@ export class LedgerTab {
     const what = 'is open in a tab with another version of this library: reload that one';
     return new LedgerError('other-version', `ledger '${this.name}' ${what}`);
   }
-}
-
-function channelName(ledger: string, tab?: string): string {
-  return tab === undefined ? `emberlink:${ledger}` : `emberlink:${ledger}:${tab}`;
 }
 
 /** Not the same for all, so that few take the lock at a time. */

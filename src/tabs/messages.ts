@@ -10,8 +10,8 @@ export interface LedgerState {
   readonly clock: Clock;
   readonly count: number;
   readonly writer: string;
-  readonly persisted: boolean | undefined;
   readonly recovery: RecoveryReport;
+  readonly persisted: boolean | undefined;
   readonly replicaId: Uint8Array;
   readonly blockCount: number;
   readonly isFull: boolean;

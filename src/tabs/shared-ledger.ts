@@ -54,12 +54,12 @@ export class SharedLedger implements Ledger {
     return (this.#tab.ledger ?? this.#tab.state).writer;
   }
 
-  get persisted(): boolean | undefined {
-    return (this.#tab.ledger ?? this.#tab.state).persisted;
-  }
-
   get recovery(): RecoveryReport {
     return (this.#tab.ledger ?? this.#tab.state).recovery;
+  }
+
+  get persisted(): boolean | undefined {
+    return (this.#tab.ledger ?? this.#tab.state).persisted;
   }
 
   async put(document: Document, options: PutOptions = {}): Promise<WriteResult> {

@@ -5,7 +5,7 @@
  * fills the template. Layout: one byte (version in the high nibble; bit 0 answer, bit 1 `passive`,
  * bits 2 and 3 the maximum message size), the size as four bytes if it is an uncommon one, ICE
  * username and password (one byte of length, then six bits a character; four for Firefox's), the
- * 32 bytes of the SHA-256 fingerprint, and per candidate one byte (type, kind of address), address
+ * 32 bytes of the SHA-256 fingerprint, in an answer the mark of its offer, and per candidate one byte (type, kind of address), address
  * and port.
  *
  * Left out: TCP candidates where there is a UDP one, related addresses, foundations (anew from the
@@ -19,6 +19,8 @@ import { SignalError } from '../errors.ts';
 export interface Signal {
   readonly type: 'offer' | 'answer';
   readonly sdp: string;
+  /** In an answer, the mark of its offer: 1 to 65535. Those of other systems have none. */
+  readonly answers?: number | undefined;
 }
 
 interface Candidate {
@@ -35,6 +37,7 @@ interface Essentials {
   readonly ufrag: string;
   readonly pwd: string;
   readonly fingerprint: Uint8Array;
+  readonly answers: number | undefined;
   readonly candidates: readonly Candidate[];
 }
 
@@ -87,18 +90,27 @@ export function unpackSdp(bytes: Uint8Array): Signal {
   const ufrag = unpackIceChars(read, MIN_UFRAG);
   const pwd = unpackIceChars(read, MIN_PWD);
   const fingerprint = read(FINGERPRINT_BYTES);
+  const [markHigh = 0, markLow = 0] = type === 'answer' ? read(2) : [];
+  const answers = markHigh * 256 + markLow || undefined;
   const candidates: Candidate[] = [];
   while (read.left() > 0) candidates.push(unpackCandidate(read));
-  return {
+  const sdp = template({
     type,
-    sdp: template({ type, passive, maxMessageSize, ufrag, pwd, fingerprint, candidates }),
-  };
+    passive,
+    maxMessageSize,
+    ufrag,
+    pwd,
+    fingerprint,
+    candidates,
+  });
+  return { type, sdp, ...(answers === undefined ? {} : { answers }) };
 }
 
 // --- bytes ---
 
 function pack(essentials: Essentials): Uint8Array {
   const { type, passive, maxMessageSize, ufrag, pwd, fingerprint, candidates } = essentials;
+  const { answers = 0 } = essentials;
   const common = COMMON_MESSAGE_SIZES.indexOf(maxMessageSize);
   const sizeIndex = common === -1 ? UNCOMMON_MESSAGE_SIZE : common;
   const bytes = [
@@ -106,6 +118,7 @@ function pack(essentials: Essentials): Uint8Array {
   ];
   if (common === -1) bytes.push(...[24, 16, 8, 0].map((shift) => (maxMessageSize >>> shift) & 255));
   bytes.push(...packIceChars(ufrag), ...packIceChars(pwd), ...fingerprint);
+  if (type === 'answer') bytes.push(answers >> 8, answers & 255);
   for (const candidate of candidates) {
     bytes.push((candidate.kind << 2) | candidate.type, ...candidate.address);
     bytes.push(candidate.port >> 8, candidate.port & 255);
@@ -188,7 +201,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 // --- SDP ---
 
 /** What distinguishes this SDP from the template; undefined if something else does as well. */
-function readEssentials({ type, sdp }: Signal): Essentials | undefined {
+function readEssentials({ type, sdp, answers }: Signal): Essentials | undefined {
   const lines = sdp.split(/\r\n|\n/);
   const all = (prefix: string): string[] =>
     lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length));
@@ -222,7 +235,7 @@ function readEssentials({ type, sdp }: Signal): Essentials | undefined {
   const candidates = readCandidates(all('a=candidate:'));
   if (candidates === undefined) return undefined;
   const passive = setup === 'passive';
-  return { type, passive, maxMessageSize, ufrag, pwd, fingerprint, candidates };
+  return { type, passive, maxMessageSize, ufrag, pwd, fingerprint, answers, candidates };
 }
 
 function isIceText(text: string | undefined, minLength: number): text is string {
@@ -256,7 +269,7 @@ function readCandidates(lines: readonly string[]): Candidate[] | undefined {
   );
 }
 
-function template(essentials: Essentials): string {
+function template(essentials: Omit<Essentials, 'answers'>): string {
   const { type, passive, maxMessageSize, ufrag, pwd, fingerprint, candidates } = essentials;
   const answerSetup = passive ? 'passive' : 'active';
   const lines = [

@@ -6,6 +6,9 @@
  * `{"type","sdp"}`, as the systems before this one write it, with the key `"emberlink":1` added:
  * simple-peer ignores it, and our own side knows by it that the other speaks our protocol.
  *
+ * An answer says which offer it is for, because nothing else would: an answer to an older offer looks
+ * like any other, and the connection would just not come about.
+ *
  * Reading repairs what happens on the way by one rule: only the characters of the alphabet count
  * and everything else (line breaks, quotes, `>`, brackets, zero-width characters, a URL around it)
  * separates pieces, which are joined again from one that looks like a beginning until they decode.
@@ -53,8 +56,8 @@ export function encodeSignal(signal: Signal, format: SignalFormat): string {
     const body = Uint8Array.of(...packed, checksum >> 8, checksum & 255);
     return SHORT_MARKER + base58btc.baseEncode(body);
   }
-  const { type, sdp } = signal;
-  return btoa(JSON.stringify({ type, sdp, emberlink: 1 }));
+  const { type, sdp, answers } = signal;
+  return btoa(JSON.stringify({ type, sdp, emberlink: 1, answers }));
 }
 
 /**
@@ -98,6 +101,11 @@ export function signalId(sdp: string): string {
     throw new SignalError('not-a-signal', 'a description without ICE username or fingerprint');
   }
   return `${ufrag} ${fingerprint.toLowerCase()}`;
+}
+
+/** By what an answer tells which offer it is for, 1 to 65535. @throws SignalError `not-a-signal` */
+export function offerMark(sdp: string): number {
+  return crc16(new TextEncoder().encode(signalId(sdp))) || 1;
 }
 
 // --- search ---
@@ -240,10 +248,11 @@ function decodeOriginal(token: string): Attempt {
     return beginning ? 'damaged' : 'foreign';
   }
   if (typeof value !== 'object' || value === null) return 'foreign';
-  const { type, sdp, emberlink } = value as Record<string, unknown>;
+  const { type, sdp, emberlink, answers } = value as Record<string, unknown>;
   if ((type !== 'offer' && type !== 'answer') || typeof sdp !== 'string') return 'foreign';
   if (!describesDataChannel(sdp)) return 'foreign';
-  return { type, sdp, form: 'original', marked: emberlink === 1 };
+  const signal: DecodedSignal = { type, sdp, form: 'original', marked: emberlink === 1 };
+  return typeof answers === 'number' ? { ...signal, answers } : signal;
 }
 
 function latin1(base64: string): string {

@@ -5,12 +5,12 @@ import type { Page } from 'puppeteer-core';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { serveWebSocket } from '../../src/server.ts';
 import { memoryLedger } from '../ledger/support.ts';
-import { BUNDLERS, installApps } from './support/bundled-apps.ts';
+import { BUNDLERS, bundleOf, installApps } from './support/bundled-apps.ts';
 import { serveSite } from './support/serve-site.ts';
 import { useBrowser } from './support/use-browser.ts';
 
 const INSTALL_MS = 300_000;
-const BUILD_MS = 120_000;
+const BUILD_MS = 300_000;
 
 beforeAll(installApps, INSTALL_MS);
 
@@ -40,6 +40,11 @@ describe('the package as it is published', () => {
     BUILD_MS,
   );
 
+  it('weighs nothing where nothing of it is used', async () => {
+    const doors = ['emberlink', 'emberlink/ledger', 'emberlink/sync', 'emberlink/room'];
+    expect(await bundleOf(doors.map((door) => `import '${door}';`).join('\n'))).toBe('');
+  });
+
   it('syncs with a server, from a page without a bundler, by the WebSocket there', async () => {
     const ledger = await memoryLedger('server');
     await ledger.put({ _id: 'a', text: 'naïve' });
@@ -60,6 +65,14 @@ describe('the package as it is published', () => {
     })()`);
     expect(seen).toEqual([{ _id: 'a', text: 'naïve' }, { state: 'closed' }]);
     expect(await ledger.get('b')).toEqual({ _id: 'b', from: 'page' });
+  });
+
+  it("runs the README's page", async () => {
+    const built = await BUNDLERS['no bundler']!();
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    writeFileSync(join(built, 'index.html'), /```html\n([^]*?)```/.exec(readme)![1]!);
+    const page = await open(built);
+    await page.waitForFunction(() => document.body.textContent.includes('Fire'));
   });
 
   /** A page of these files that remembers which globals there were before them. */

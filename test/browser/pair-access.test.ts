@@ -1,6 +1,6 @@
 /** Whether everybody can use the pairing page: by keyboard, by ear, on a small screen, in light and dark. */
 import type { Page, SerializedAXNode } from 'puppeteer-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunningSite } from '../../site/start-site.ts';
 import { PairPage, startTestSite } from './support/pair-page.ts';
 import { useBrowser } from './support/use-browser.ts';
@@ -16,6 +16,9 @@ const CONTROLS = [
 ];
 const LEAST_CONTRAST = 4.5;
 const LEAST_TARGET = 24;
+
+// Several browsers at work, on machines that have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let site: RunningSite;
 let pairUrl: string;

@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunningSite } from '../../site/start-site.ts';
 import { BROWSERS } from './support/find-browser.ts';
 import { PairPage, startTestSite } from './support/pair-page.ts';
 import { useBrowser } from './support/use-browser.ts';
+
+// Several browsers at work, on machines that have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let site: RunningSite;
 let pairUrl: string;
@@ -136,6 +139,9 @@ describe.each(BROWSERS)('two people with %s', (kind) => {
     await alice.click('#cancel');
     await alice.use(answer);
     expect(await alice.trouble()).toContain('Make a new offer');
+    await alice.makeOffer();
+    await alice.use(answer);
+    expect(await alice.trouble()).toContain('the answer to another offer');
     await bob.click('#cancel');
     await bob.use(offer);
     expect(await bob.trouble()).toContain('used before');
@@ -201,10 +207,36 @@ describe('a camera', () => {
   });
 });
 
-describe('a camera that is refused', () => {
+describe('what does not work out', () => {
   const browser = useBrowser('chromium');
 
-  it('is no dead end', async () => {
+  it('an offer that nobody answers expires, and the page says so', async () => {
+    const page = await browser().newPage('about:blank');
+    // Ten minutes are over at once.
+    await page.evaluateOnNewDocument(() => {
+      const { setTimeout: wait } = globalThis;
+      const soon = (call: () => void, ms = 0): unknown => wait(call, ms >= 600_000 ? 1500 : ms);
+      Object.assign(globalThis, { setTimeout: soon });
+    });
+    const alice = await PairPage.at(page, pairUrl);
+    await alice.makeOffer();
+    expect(await alice.trouble()).toContain('Nobody came within ten minutes');
+    await alice.page.waitForSelector('#begin:not([hidden])');
+  });
+
+  it('a browser that keeps nothing says so, and the list works as long as the page does', async () => {
+    const page = await browser().newPage('about:blank');
+    await page.evaluateOnNewDocument(() => {
+      Object.defineProperty(globalThis, 'indexedDB', { value: undefined });
+    });
+    const alice = await PairPage.at(page, pairUrl);
+    const notice = await alice.page.$eval('#keeping:not([hidden])', (each) => each.textContent);
+    expect(notice).toContain('gone when the page is');
+    await alice.add('bread');
+    await alice.sees('bread');
+  });
+
+  it('a camera that is refused is no dead end', async () => {
     const alice = await PairPage.open(browser(), pairUrl);
     await alice.click('#scan');
     expect(await alice.trouble()).toMatch(/picture|photo/);

@@ -134,8 +134,8 @@ test('what waits for its parents is asked about as well, and so is what it waits
   const refused = child('secret-child');
   await guarded.receive([fine]);
   await expect(guarded.receive([refused])).rejects.toMatchObject({ code: 'refused' });
-  expect(guarded.has(fine.cid)).toBe(true);
-  expect(guarded.has(refused.cid)).toBe(false);
+  expect(await guarded.has(fine.cid)).toBe(true);
+  expect(await guarded.has(refused.cid)).toBe(false);
   await expect(guarded.receive([parent])).rejects.toMatchObject({ code: 'refused' });
   // That one builds on a refused commit, so nobody has to look at it.
   await expect(guarded.receive([child('late')])).rejects.toMatchObject({ code: 'refused' });

@@ -52,7 +52,8 @@ describe('put', () => {
         unset: ['goes'],
       },
     ]);
-    expect(alice.replica.blockSize(alice.clock[0]!)).toBeLessThan(150);
+    const block = await alice.replica.getBlock(alice.clock[0]!);
+    expect(block!.length).toBeLessThan(150);
   });
 
   test('of many documents in one tick makes one commit', async () => {
@@ -81,7 +82,7 @@ describe('put', () => {
     expect(alice.count()).toBe(300);
     expect(alice.clock).toHaveLength(1);
     for await (const cid of alice.replica.cids()) {
-      expect(alice.replica.blockSize(cid)).toBeLessThan(66_000);
+      expect((await alice.replica.getBlock(cid))!.length).toBeLessThan(66_000);
     }
   });
 
@@ -207,7 +208,8 @@ describe('changes', () => {
     const { clock } = await bob.put({ _id: 'doc' });
     const refusal = { name: 'LedgerError', code: 'unknown-clock' };
     await expect(alice.changes(clock)).rejects.toMatchObject(refusal);
-    expect(() => alice.at(clock)).toThrow(expect.objectContaining(refusal));
+    const look = async (): Promise<unknown> => alice.at(clock).get('a');
+    await expect(look()).rejects.toMatchObject(refusal);
   });
 });
 
@@ -355,11 +357,10 @@ describe('reads and writes at once', () => {
 });
 
 describe('verify', () => {
-  test('reads everything, tells its progress, and finds the state right', async () => {
+  test('reads everything, and finds the state right', async () => {
     const alice = await memoryLedger('alice');
     for (let n = 0; n < 5; n++) await alice.put({ _id: `${n % 2}`, n });
-    const progress: string[] = [];
-    const report = await alice.verify((done, total) => progress.push(`${done}/${total}`));
+    const report = await alice.verify();
     expect(report).toEqual({
       commits: 5,
       documents: 2,
@@ -369,7 +370,6 @@ describe('verify', () => {
       digest: await alice.digest(),
     });
     expect(report.bytes).toBeGreaterThan(5 * 50);
-    expect(progress).toEqual(['1/5', '2/5', '3/5', '4/5', '5/5']);
   });
 });
 

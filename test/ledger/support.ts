@@ -4,9 +4,18 @@ import { openLedger } from '../../src/open-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
 import { blocksOf } from '../support/history.ts';
 
+type OpenLedger = (name: string, options: LedgerOptions) => Promise<Ledger>;
+
+let open: OpenLedger = (name, options) => openLedger(name, { storage: 'memory', ...options });
+
+/** Lets `memoryLedger` open ledgers of another kind, which pass the same tests. */
+export function openMemoryLedgersBy(opens: OpenLedger): void {
+  open = opens;
+}
+
 /** A ledger in memory, closed after this test. */
 export async function memoryLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {
-  const ledger = await openLedger(name, { storage: 'memory', ...options });
+  const ledger = await open(name, options);
   onTestFinished(() => ledger.close());
   return ledger;
 }

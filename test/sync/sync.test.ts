@@ -291,6 +291,21 @@ describe('a signal that cannot be used is refused with a SignalError', () => {
     expect(sync.status).toBe(before);
   };
 
+  it.each(['short', 'original'] as const)(
+    'when it answers an offer that was given up: the next one, in the %s form, goes on waiting',
+    async (format) => {
+      const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
+      const given = syncOf(alice);
+      const late = await syncOf(bob).accept(await given.offer({ format }));
+      given.destroy();
+      const next = syncOf(alice);
+      const answer = await syncOf(bob).accept(await next.offer({ format }));
+      expectConnectRefused(next, late, 'other-offer');
+      next.connect(answer);
+      await next.backlog();
+    },
+  );
+
   it('when it is no signal, or cut off at any place, in either form', async () => {
     const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
     for (const format of ['short', 'original'] as const) {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SignalError } from '../../src/errors.ts';
-import { decodeSignal, encodeSignal, signalId, type Signal } from '../../src/transports/signal.ts';
+import {
+  decodeSignal,
+  encodeSignal,
+  offerMark,
+  signalId,
+  type Signal,
+} from '../../src/transports/signal.ts';
 import { WebRtcLink } from '../../src/transports/webrtc.ts';
 import { setting } from '../support/random.ts';
 
@@ -149,6 +155,17 @@ describe('a signal in the short form', () => {
     const text = encodeSignal(offer, 'short');
     expect(text).toMatch(/^ember/);
     expectSameEssentials(decodeSignal(text), offer);
+  });
+
+  it('keeps in an answer which offer it is for, at the cost of three characters', () => {
+    const answers = offerMark(chromiumOffer.sdp);
+    const text = encodeSignal({ ...firefoxAnswer, answers }, 'short');
+    expect(decodeSignal(text).answers).toBe(answers);
+    expect(decodeSignal(encodeSignal(firefoxAnswer, 'short'))).not.toHaveProperty('answers');
+    const original = encodeSignal({ ...firefoxAnswer, answers }, 'original');
+    expect(decodeSignal(original).answers).toBe(answers);
+    expect(offerMark(decodeSignal(encodeSignal(chromiumOffer, 'short')).sdp)).toBe(answers);
+    expect(offerMark(chromiumOffer.sdp.replace('Ab3+', 'Ab4+'))).not.toBe(answers);
   });
 
   it('keeps a passive setup and an uncommon or missing message size', () => {
@@ -379,7 +396,8 @@ describe('a text that is no signal', () => {
     for (let round = 0; round < 500; round++) {
       let text = '';
       for (let parts = random(400); parts > 0; parts--) text += alphabet[random(alphabet.length)]!;
-      expect(['not-a-signal', 'truncated'], `SEED=${SEED}`).toContain(errorOf(text).code);
+      const codes = ['not-a-signal', 'truncated', 'case-changed'];
+      expect(codes, `SEED=${SEED}`).toContain(errorOf(text).code);
     }
   });
 

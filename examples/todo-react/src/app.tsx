@@ -4,15 +4,9 @@ import { useListSecret } from './list-secret.ts';
 import { NewTodo } from './new-todo.tsx';
 import { Share } from './share.tsx';
 import { removeDone, type Todo } from './todo.ts';
-import { TodoItem } from './todo-item.tsx';
+import { type Here, TodoItem } from './todo-item.tsx';
 
 const SIGNALING: string = import.meta.env['VITE_SIGNALING'] ?? `ws://${location.hostname}:8765`;
-
-/** What members show each other. */
-export interface Here {
-  /** The id of the todo that is being edited. */
-  readonly editing: string | null;
-}
 
 export function App(): ReactElement {
   const secret = useListSecret();
@@ -44,7 +38,7 @@ export function App(): ReactElement {
               ledger={ledger}
               todo={todo}
               isEditedElsewhere={editedElsewhere.has(todo._id)}
-              onEdit={(isEditing) => set({ editing: isEditing ? todo._id : null })}
+              show={set}
             />
           ))}
       </ul>

@@ -9,18 +9,24 @@ const SECRET = /^#(ember-[\w-]{43})$/;
  * the #, which browsers keep to themselves; without one it is that of the last list, or of a new one.
  */
 export function useListSecret(): string {
-  return useSyncExternalStore(watchAddress, secretInAddress);
+  return useSyncExternalStore(watchAddress, () => secret);
 }
+
+let secret = takeSecret();
 
 function watchAddress(listener: () => void): () => void {
-  window.addEventListener('hashchange', listener);
-  return () => window.removeEventListener('hashchange', listener);
+  const changed = (): void => {
+    secret = takeSecret();
+    listener();
+  };
+  window.addEventListener('hashchange', changed);
+  return () => window.removeEventListener('hashchange', changed);
 }
 
-function secretInAddress(): string {
+function takeSecret(): string {
   const given = SECRET.exec(location.hash)?.[1];
-  const secret = given ?? localStorage.getItem(STORED_AS) ?? createRoomSecret();
-  if (given === undefined) history.replaceState(null, '', `#${secret}`);
-  localStorage.setItem(STORED_AS, secret);
-  return secret;
+  const taken = given ?? localStorage.getItem(STORED_AS) ?? createRoomSecret();
+  if (given === undefined) history.replaceState(null, '', `#${taken}`);
+  localStorage.setItem(STORED_AS, taken);
+  return taken;
 }

@@ -4,15 +4,21 @@ import { type KeyboardEvent, memo, type ReactElement, useState } from 'react';
 import { ConflictNotice } from './conflict-notice.tsx';
 import { changeTodo, type Todo } from './todo.ts';
 
+/** What members show each other. */
+export interface Here {
+  /** The id of the todo that is being edited. */
+  readonly editing: string | null;
+}
+
 interface TodoItemProps {
   readonly ledger: Ledger;
   readonly todo: Todo;
   readonly isEditedElsewhere: boolean;
-  readonly onEdit: (isEditing: boolean) => void;
+  readonly show: (here: Here) => void;
 }
 
 export const TodoItem = memo(
-  ({ ledger, todo, isEditedElsewhere, onEdit }: TodoItemProps): ReactElement => {
+  ({ ledger, todo, isEditedElsewhere, show }: TodoItemProps): ReactElement => {
     const { _id: id, title, done } = todo;
     const { conflicts } = useDocument<Todo>(ledger, id);
     /** What stands in the field while it is edited. */
@@ -20,7 +26,7 @@ export const TodoItem = memo(
 
     const edit = (text: string | undefined): void => {
       setDraft(text);
-      onEdit(text !== undefined);
+      show({ editing: text === undefined ? null : id });
     };
     const save = (): void => {
       const text = draft?.trim() ?? '';

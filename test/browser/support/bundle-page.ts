@@ -27,7 +27,7 @@ export function bundlePage(entry: string): Promise<string> {
       sourcemap: 'inline',
       write: false,
       logLevel: 'error',
-      plugins: [fromSources, leanSimplePeer],
+      plugins: [fromSources],
     }).then(({ outputFiles }) => outputFiles[0]!.text);
     bundles.set(entry, bundle);
   }
@@ -38,6 +38,7 @@ export function bundlePage(entry: string): Promise<string> {
 export const fromSources: Plugin = {
   name: 'from-sources',
   setup(bundling) {
+    void leanSimplePeer.setup(bundling);
     const { browser, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       browser: Record<string, string | false>;
       exports: Record<string, { types: string }>;

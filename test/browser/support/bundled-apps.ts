@@ -74,6 +74,20 @@ export const BUNDLERS: Readonly<Record<string, () => Promise<string>>> = {
   },
 };
 
+/** A program of an app, by esbuild. */
+export async function bundleOf(program: string): Promise<string> {
+  const { outputFiles } = await esbuild.build({
+    stdin: { contents: program, resolveDir: apps },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
+    // That imports which are used for nothing were dropped is told as a warning.
+    logLevel: 'error',
+  });
+  return outputFiles[0]!.text;
+}
+
 /** The part of webpack that is used here; it is installed with the apps. */
 type Webpack = (
   options: object,

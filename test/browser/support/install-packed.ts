@@ -13,7 +13,6 @@ const SOURCES = [
   'tsconfig.json',
   'tsconfig.build.json',
   'README.md',
-  'examples',
   'scripts',
   'signaling',
   'src',

@@ -25,7 +25,13 @@ export class PairPage {
   }
 
   static async open(opener: Opener, url: string): Promise<PairPage> {
-    const page = new PairPage(await opener.newPage(url));
+    return PairPage.at(await opener.newPage('about:blank'), url);
+  }
+
+  /** Loads the pairing page into a page that is there. */
+  static async at(blank: Page, url: string): Promise<PairPage> {
+    await blank.goto(url);
+    const page = new PairPage(blank);
     await page.until(() => document.documentElement.dataset['ready'] !== undefined);
     return page;
   }

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { TestClient } from './signaling/client.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+/** A clone of the project, as far as its commands need it, which builds into its own folder. */
+const clone = mkdtempSync(join(tmpdir(), 'emberlink-site-'));
+const APART = ['node_modules', '.git', 'dist', 'test', 'bench'];
+const START_TIMEOUT_MS = 240_000;
+
+/** `npm start`, on a free port. */
+let start: Command;
+let url: string;
+
+class Command {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  output = '';
+
+  constructor(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.child = spawn(program, args, {
+      cwd: clone,
+      env: { ...process.env, ...env },
+      // As a terminal does: Ctrl-C reaches all of its processes.
+      detached: true,
+    });
+    for (const stream of [this.child.stdout!, this.child.stderr!]) {
+      stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    }
+    this.ended = once(this.child, 'close').then(([code]) => code as number | null);
+  }
+
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.output);
+      if (found !== null) return found;
+      const more = await Promise.race([once(this.child.stdout!, 'data'), this.ended]);
+      if (!Array.isArray(more)) throw new Error(`it ended (${more}) with: ${this.output}`);
+    }
+  }
+
+  interrupt(): void {
+    process.kill(-this.child.pid!, 'SIGINT');
+  }
+}
+
+function site(...args: string[]): Command {
+  return new Command(process.execPath, ['dist/site/main.js', ...args]);
+}
+
+beforeAll(async () => {
+  cpSync(root, clone, {
+    recursive: true,
+    filter: (path) => !APART.includes(relative(root, path).split('/').at(-1)!),
+  });
+  symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'));
+  start = new Command('npm', ['start', '--', '--port', '0']);
+  url = (await start.says(/all pages {5}(\S+)/))[1]!;
+}, START_TIMEOUT_MS);
+
+afterAll(async () => {
+  const { exitCode, signalCode } = start.child;
+  if (exitCode === null && signalCode === null) start.interrupt();
+  await start.ended;
+  rmSync(clone, { recursive: true });
+});
+
+test('npm start shows two peers, then the pages, and both commands are what the README says', () => {
+  expect(start.output).toMatch(/Clocks and states are equal\.[^]*all pages/);
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  for (const command of ['npm start', 'npm run pair']) expect(readme).toContain(command);
+});
+
+test('each page is there with all that it needs, and needs nothing from elsewhere', async () => {
+  for (const page of ['', 'pair/']) {
+    const address = new URL(page, url);
+    const html = await (await fetch(address)).text();
+    expect(html).toContain("default-src 'none'");
+    expect(html).not.toMatch(/<script(?! type="module" src=)|\sstyle=|\son\w+=/);
+    const needed = [...html.matchAll(/\s(?:src|href)="([^"#]+)"/g)].map(([, path]) => path!);
+    expect(needed.length).toBeGreaterThan(2);
+    for (const path of needed) {
+      const resource = new URL(path, address);
+      expect(resource.origin).toBe(address.origin);
+      const response = await fetch(resource);
+      expect([path, response.status]).toEqual([path, 200]);
+      expect(response.headers.get('content-type')).toMatch(
+        /^(text\/(html|css|javascript|plain)|image)/,
+      );
+    }
+  }
+});
+
+test('a folder without its slash leads to the page, and what is not there is not found', async () => {
+  const folder = await fetch(new URL('pair?list=one', url), { redirect: 'manual' });
+  expect([folder.status, folder.headers.get('location')]).toEqual([308, '/pair/']);
+  for (const path of ['package.json', 'pair/pair', '%2e%2e/package.json', '/']) {
+    expect((await fetch(`${url}${path}`)).status, path).toBe(404);
+  }
+});
+
+test('members of rooms find each other on the same port', async () => {
+  const [, signalingUrl] = await start.says(/signaling {5}(\S+)/);
+  expect(new URL(signalingUrl!).port).toBe(new URL(url).port);
+  const client = await TestClient.connect(signalingUrl!);
+  client.socket.close();
+});
+
+test('a port that is taken is said plainly', async () => {
+  const holder = createServer().listen(0, 'localhost');
+  onTestFinished(() => void holder.close());
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  const command = new Command(process.execPath, ['dist/site/main.js'], { PORT: String(port) });
+  expect(await command.ended).toBe(1);
+  expect(command.output).toBe(
+    `port ${port} is taken: choose another one by --port, or by the variable PORT\n`,
+  );
+});
+
+test('what it cannot do is refused in words, and --help tells what it can', async () => {
+  const wrong = site('--port', 'eighty');
+  expect(await wrong.ended).toBe(2);
+  expect(wrong.output).toContain('A port is a whole number from 0 to 65535.');
+  const help = site('--help');
+  expect(await help.ended).toBe(0);
+  for (const word of ['--port', 'PORT', '--host', '--out']) expect(help.output).toContain(word);
+});
+
+test('the pages can be written down, for any web server', async () => {
+  const command = site('--out', 'pages');
+  expect(await command.ended).toBe(0);
+  expect(readdirSync(join(clone, 'pages'))).toEqual(
+    expect.arrayContaining(['index.html', 'pair', 'chunks']),
+  );
+  const written = readFileSync(join(clone, 'pages/pair/index.html'), 'utf8');
+  expect(written).toBe(await (await fetch(new URL('pair/', url))).text());
+});
+
+test('Ctrl-C ends everything, whoever is connected', async () => {
+  const [, signalingUrl] = await start.says(/signaling {5}(\S+)/);
+  const client = await TestClient.connect(signalingUrl!);
+  start.interrupt();
+  await client.closed;
+  await start.ended;
+  await expect(fetch(url)).rejects.toThrow('fetch failed');
+});
