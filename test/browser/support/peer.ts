@@ -46,7 +46,9 @@ export class Peer {
 
   /** Of all documents. */
   ids(): Promise<string[]> {
-    return this.ledger.evaluate(async (ledger) => (await ledger.allDocs()).map(({ _id }) => _id));
+    return this.ledger.evaluate(async (ledger) =>
+      (await ledger.allDocs()).rows.map(({ id }) => id),
+    );
   }
 
   /** Documents `<prefix>:0`, … of some 200 bytes. */
