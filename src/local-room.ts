@@ -47,8 +47,7 @@ export class LocalRoom implements Room {
   #telling = false;
 
   constructor(replica: Replica, options: RoomOptions) {
-    checkRoom(options.room, options.secret);
-    checkNumbers(options);
+    checkRoomOptions(options);
     this.#replica = replica;
     this.#options = options;
     this.#adapters = adaptersOf(options);
@@ -365,6 +364,14 @@ async function sessionSynced(session: Session, options: { signal?: AbortSignal }
     // Such a member takes nothing from us, and so there is nothing that it could still have to store.
     if (!(error instanceof ProtocolError && error.code === 'read-only')) throw error;
   }
+}
+
+/** @throws RoomError `invalid-option` */
+export function checkRoomOptions(options: RoomOptions): void {
+  checkRoom(options.room, options.secret);
+  checkNumbers(options);
+  adaptersOf(options);
+  infoText(options.info);
 }
 
 function adaptersOf(options: RoomOptions): readonly SignalingAdapter[] {

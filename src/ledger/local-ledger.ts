@@ -361,6 +361,11 @@ export class LocalLedger implements Ledger {
 
   count(): number {
     this.#checkOpen();
+    return this.documentCount;
+  }
+
+  /** `count`, of a ledger that is closed too. */
+  get documentCount(): number {
     return this.#documents.count();
   }
 

@@ -1,7 +1,8 @@
-import { StorageError } from '../errors.ts';
+import { LedgerError, StorageError } from '../errors.ts';
 import type { Change } from '../ledger/ledger.ts';
 import type { LocalLedger } from '../ledger/local-ledger.ts';
 import type { LocalView } from '../ledger/view.ts';
+import { throwLater } from '../tell.ts';
 import { type At, type Desk, perform } from './calls.ts';
 import type { Answer, Call, LedgerState, News, Origin, Outcome, TabMessage } from './messages.ts';
 import type { Origins } from './origins.ts';
@@ -38,7 +39,6 @@ export class Leader implements Desk {
   #news: News[] = [];
   #sequence = 0;
   #stopped = false;
-  #lastState: LedgerState | undefined;
 
   constructor(ledger: LocalLedger, epoch: number, host: Host) {
     this.ledger = ledger;
@@ -54,9 +54,8 @@ export class Leader implements Desk {
     ];
   }
 
-  /** As it is, or as it was when this ended. */
   get state(): LedgerState {
-    return this.#lastState ?? stateOf(this.ledger);
+    return stateOf(this.ledger);
   }
 
   announce(): void {
@@ -69,16 +68,15 @@ export class Leader implements Desk {
   /** Does what was called in one turn of another tab. */
   hear(from: string, calls: readonly Call[]): void {
     for (const { id, name, args } of calls) {
-      this.#perform(name, args)
-        .then((outcome) => this.#answer(from, { id, outcome }))
-        .catch(() => {});
+      this.#perform(name, args).then((outcome) => {
+        if (outcome !== undefined) this.#answer(from, { id, outcome });
+      }, throwLater);
     }
   }
 
   /** What is not answered by now never is: the next leader is asked again. */
   stop(): void {
     if (this.#stopped) return;
-    this.#lastState ??= this.state;
     this.#stopped = true;
     for (const unwatch of this.#unwatch) unwatch();
     this.streams.endAll().catch(() => {});
@@ -104,18 +102,19 @@ export class Leader implements Desk {
   }
 
   destroy(by: string): Promise<void> {
-    this.#lastState = this.state;
     return this.#host.destroyLedger(by);
   }
 
   // --- inside ---
 
-  async #perform(name: string, args: readonly unknown[]): Promise<Outcome> {
+  /** Undefined for what the next leader is asked again. */
+  async #perform(name: string, args: readonly unknown[]): Promise<Outcome | undefined> {
     try {
       return { value: await perform(this, name, args) };
     } catch (error) {
       if (isOvertaken(error)) this.#host.overtaken();
-      return { error };
+      const isClosed = error instanceof LedgerError && error.code === 'closed';
+      return isClosed || isOvertaken(error) ? undefined : { error };
     }
   }
 
@@ -160,7 +159,7 @@ function stateOf(ledger: LocalLedger): LedgerState {
   const { isFull, isPruned, commitCount, snapshotPays, snapshotSize } = replica.history;
   return {
     clock,
-    count: ledger.count(),
+    count: ledger.documentCount,
     writer,
     recovery,
     persisted,

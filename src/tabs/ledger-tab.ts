@@ -35,6 +35,8 @@ import { Origins } from './origins.ts';
 
 /** Who asks so many times, and up to half as many more, and hears nothing, takes the lock. */
 const PATIENCE = 5;
+/** It asks twice as often before it does so again, up to this. */
+const MOST_PATIENCE = 60;
 
 /** How many channels to single tabs are kept open. */
 const MAX_CHANNELS = 64;
@@ -78,6 +80,7 @@ export class LedgerTab {
   /** To the tabs that were written to last. */
   readonly #channels = new Map<string, TabChannel>();
   readonly #listeners = new Set<Listener>();
+  readonly #closedListeners = new Set<() => void>();
   readonly #calls = new Map<number, PendingCall>();
   #outgoing: Call[] = [];
   /** Answers that came before the changes that they tell of. */
@@ -86,8 +89,12 @@ export class LedgerTab {
   #life: Life = { kind: 'open' };
   /** The last state that was known while this tab did not lead. */
   #state: LedgerState | undefined;
+  /** The last clock of an earlier leader, until it is told here what has come since. */
+  #behind: Clock | undefined;
   #epoch = 0;
   #callCount = 0;
+  /** How many calls are being done here. */
+  #running = 0;
   #isAlone = true;
   #holdsLock = false;
   /** Why this tab has no storage to lead with. */
@@ -134,6 +141,10 @@ export class LedgerTab {
     return this.#options.name;
   }
 
+  get environment(): TabEnvironment {
+    return this.#options.environment;
+  }
+
   /** The ledger itself, where this tab leads. */
   get ledger(): LocalLedger | undefined {
     return this.#role.kind === 'leading' ? this.#role.leader.ledger : undefined;
@@ -166,6 +177,11 @@ export class LedgerTab {
   subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener when this tab has the ledger no more. */
+  onClosed(listener: () => void): void {
+    this.#closedListeners.add(listener);
   }
 
   /** Waits for what was called for, and leaves the others. @throws StorageError */
@@ -243,9 +259,12 @@ export class LedgerTab {
     let ledger: LocalLedger | undefined;
     try {
       ledger = await this.#options.open();
+      const leader = new Leader(ledger, Math.max(Date.now(), this.#epoch + 1), this);
+      const known = this.#behind ?? this.#state?.clock;
+      const news = known && ((await perform(leader, 'missed', [known])) as Missed);
       if (lost.aborted || this.#life.kind === 'closed') return true;
       lost.addEventListener('abort', () => this.overtaken());
-      this.#begin(ledger);
+      this.#begin(leader, news);
       await term;
       return true;
     } catch (error) {
@@ -258,15 +277,13 @@ export class LedgerTab {
     }
   }
 
-  #begin(ledger: LocalLedger): void {
-    const known = this.#state?.clock;
-    this.#epoch = Math.max(Date.now(), this.#epoch + 1);
-    const leader = new Leader(ledger, this.#epoch, this);
+  #begin(leader: Leader, news: Missed | undefined): void {
+    this.#epoch = leader.epoch;
     this.#role = { kind: 'leading', leader };
     this.#early = [];
     leader.announce();
     this.#begun?.resolve();
-    if (known !== undefined) this.#catchUp(known);
+    this.#catchUpWith(news);
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const { name, args, resolve, reject } of calls) {
@@ -346,7 +363,7 @@ export class LedgerTab {
   #follow({ from, epoch, sequence, state }: TabMessage & { kind: 'leader' }): void {
     if (epoch < this.#epoch) return;
     this.overtaken();
-    const known = this.#state?.clock;
+    this.#behind ??= epoch > this.#epoch ? this.#state?.clock : undefined;
     const isNew = epoch > this.#epoch || this.#role.kind !== 'following';
     this.#unheard = 0;
     this.#epoch = epoch;
@@ -356,19 +373,27 @@ export class LedgerTab {
     if (!isNew) return;
     this.#early = [];
     this.#begun?.resolve();
-    this.#outgoing = [...this.#calls.values()];
-    if (known !== undefined) this.#catchUp(known);
-    this.#sendCalls();
+    if (this.#behind === undefined) this.#sendAll();
+    else this.#catchUp(this.#behind);
   }
 
-  /** Tells what has changed since this clock, which was known when the leader of then was last heard. */
-  #catchUp(known: Clock): void {
-    new Promise<Missed>((done) => done(this.#call('missed', [known]) as Promise<Missed>)).then(
-      ({ ids, cids, clock }) => {
-        if (cids.length > 0) this.changed({ ids, clock, origin: 'remote' }, [{ cids }]);
-      },
-      () => {},
-    );
+  /** Asks for what has changed since the leader before was last heard; calls wait until it is told. */
+  #catchUp(behind: Clock): void {
+    const epoch = this.#epoch;
+    const caughtUp = (news?: Missed): void => {
+      if (epoch !== this.#epoch || this.#role.kind !== 'following') return;
+      this.#catchUpWith(news);
+      this.#sendAll();
+    };
+    const promise = this.#callLater('missed', [behind], (call) => this.#post([call]));
+    promise.then(caughtUp as (news: unknown) => void, () => caughtUp());
+  }
+
+  #catchUpWith(news: Missed | undefined): void {
+    this.#behind = undefined;
+    if (news === undefined || news.cids.length === 0) return;
+    const { ids, cids, clock } = news;
+    this.changed({ ids, clock, origin: 'remote' }, [{ cids }]);
   }
 
   #hearChange({ epoch, sequence, change, news, state }: TabMessage & { kind: 'change' }): void {
@@ -407,42 +432,68 @@ export class LedgerTab {
   #call(name: string, args: readonly unknown[]): unknown {
     const role = this.#role;
     if (role.kind !== 'leading') return this.#callLater(name, args);
+    // What a ledger says that is not the one any more is not the answer.
+    const isOver = (): boolean => this.#role !== role && this.#life.kind !== 'closed';
     const failed = (error: unknown): Promise<unknown> => {
       if (isOvertaken(error)) this.overtaken();
-      // What a ledger says that is not the one any more is not the answer.
-      if (this.#role === role || this.#life.kind === 'closed') throw error;
-      return this.#callLater(name, args);
+      if (isOver()) return this.#callLater(name, args);
+      throw error;
     };
     try {
       const result = perform(role.leader, name, args);
-      return result instanceof Promise ? result.catch(failed) : result;
+      if (!(result instanceof Promise)) return result;
+      const answer = result.then(
+        (value) => (isOver() ? this.#callLater(name, args) : value),
+        failed,
+      );
+      const settled = (): void => {
+        this.#running--;
+        this.#settle();
+      };
+      this.#running++;
+      answer.then(settled, settled);
+      return answer;
     } catch (error) {
       return failed(error);
     }
   }
 
-  #callLater(name: string, args: readonly unknown[]): Promise<unknown> {
+  #callLater(
+    name: string,
+    args: readonly unknown[],
+    send: (call: Call) => void = (call) => this.#sendSoon(call),
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = ++this.#callCount;
       const call = { id, name, args, resolve, reject };
       this.#calls.set(id, call);
-      this.#outgoing.push(call);
-      if (this.#outgoing.length === 1) queueMicrotask(() => this.#sendCalls());
       this.#keepAsking();
+      send(call);
     });
   }
 
-  #sendCalls(): void {
-    const calls = this.#outgoing;
-    this.#outgoing = [];
-    if (calls.length === 0 || this.#role.kind !== 'following') return;
+  #sendSoon(call: Call): void {
+    this.#outgoing.push(call);
+    if (this.#outgoing.length > 1) return;
+    queueMicrotask(() => {
+      const calls = this.#outgoing;
+      this.#outgoing = [];
+      if (this.#behind === undefined) this.#send(calls);
+    });
+  }
+
+  #sendAll(): void {
+    this.#send([...this.#calls.values()]);
+  }
+
+  #send(calls: readonly Call[]): void {
     try {
-      this.#post(this.#role.leader, calls);
+      this.#post(calls);
     } catch {
       // One of them has something that cannot be sent.
       for (const call of calls) {
         try {
-          this.#post(this.#role.leader, [call]);
+          this.#post([call]);
         } catch (error) {
           this.#calls.get(call.id)?.reject(error);
           this.#calls.delete(call.id);
@@ -451,9 +502,11 @@ export class LedgerTab {
     }
   }
 
-  #post(leader: string, calls: readonly Call[]): void {
+  /** To the leader, if there is one: the next one is sent all that is not answered. */
+  #post(calls: readonly Call[]): void {
+    if (calls.length === 0 || this.#role.kind !== 'following') return;
     const plain = calls.map(({ id, name, args }) => ({ id, name, args }));
-    this.tellTab(leader, { kind: 'calls', from: this.id, calls: plain });
+    this.tellTab(this.#role.leader, { kind: 'calls', from: this.id, calls: plain });
   }
 
   // --- asking who leads ---
@@ -483,7 +536,8 @@ export class LedgerTab {
       return;
     }
     this.#unheard = 0;
-    this.#patience = patience();
+    // A machine that is too busy to answer does not need to be robbed again and again.
+    this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE);
     if (this.#cannotLead === undefined) this.#leadership.steal();
     else if (this.#begun !== undefined) this.#fail(this.#cannotLead);
   }
@@ -493,8 +547,7 @@ export class LedgerTab {
   async #close(): Promise<void> {
     if (this.#life.kind === 'closed') return;
     this.#life = { kind: 'closing', error: this.#closedError('is closed') };
-    if (this.#role.kind === 'leading') this.#role.leader.stop();
-    while (this.#calls.size > 0) {
+    while (this.#calls.size + this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#onSettled = resolve;
       });
@@ -509,7 +562,7 @@ export class LedgerTab {
   }
 
   #settle(): void {
-    if (this.#calls.size === 0) this.#onSettled();
+    if (this.#calls.size + this.#running === 0) this.#onSettled();
   }
 
   /** This tab cannot have the ledger after all. */
@@ -536,6 +589,7 @@ export class LedgerTab {
     this.#settle();
     for (const channel of [this.#common, this.#own, ...this.#channels.values()]) channel.close();
     this.#endTerm();
+    for (const listener of this.#closedListeners) listener();
     await this.#leadership.giveUp();
   }
 

@@ -4,20 +4,24 @@ import type { Dot } from '../ledger/commit.ts';
 import { type LedgerHistory, type LedgerReplica, parentsOf } from '../ledger/replica.ts';
 import { Sketch } from '../sketch.ts';
 import { tell } from '../tell.ts';
+import type { TabEnvironment } from './environment.ts';
 import type { LedgerTab } from './ledger-tab.ts';
+import type { SharedSource } from './shared-room.ts';
 import { readStream } from './read-stream.ts';
 
 type Watcher = (cids: readonly CID[], origin?: object) => void;
 
 /** The blocks of a ledger that another tab may have open: sessions work in every tab. */
-export class SharedReplica implements LedgerReplica {
+export class SharedReplica implements LedgerReplica, SharedSource {
   readonly history: LedgerHistory;
+  readonly tabs: TabEnvironment;
   readonly #tab: LedgerTab;
   readonly #watchers = new Set<Watcher>();
 
   constructor(tab: LedgerTab) {
     this.#tab = tab;
     this.history = new SharedHistory(tab);
+    this.tabs = tab.environment;
     tab.subscribe((_change, news) => {
       for (const { cids, origin } of news) {
         const brought = origin && tab.origins.objectOf(origin);
@@ -25,6 +29,10 @@ export class SharedReplica implements LedgerReplica {
           tell(([all, by]) => watcher(all, by), [cids, brought] as const);
       }
     });
+  }
+
+  onClosed(listener: () => void): void {
+    this.#tab.onClosed(listener);
   }
 
   get id(): Uint8Array {

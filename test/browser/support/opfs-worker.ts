@@ -1,32 +1,23 @@
 import { OpfsPlace } from '../../../src/storage/opfs.ts';
+import type { PlaceAnswer, PlaceCall } from './worker-place.ts';
 
-/** What a page asks of the place in its worker: `open` first, with a name, then methods of it. */
-export interface PlaceCall {
-  readonly id: number;
-  readonly method: keyof OpfsPlace | 'open';
-  readonly args: readonly unknown[];
-}
-
-export interface PlaceAnswer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: { readonly name: string; readonly code: unknown; readonly message: string };
-}
-
+/** A place of the origin private file system, for a page: only workers have it. */
 let place: OpfsPlace | undefined;
 
-globalThis.onmessage = async ({ data }: MessageEvent<PlaceCall>) => postMessage(await answer(data));
+globalThis.onmessage = async ({ data }: MessageEvent<PlaceCall>) => {
+  postMessage(await perform(data));
+};
 
-async function answer({ id, method, args }: PlaceCall): Promise<PlaceAnswer> {
+async function perform({ number, method, args }: PlaceCall): Promise<PlaceAnswer> {
   try {
     if (method === 'open') {
       place = await OpfsPlace.open(args[0] as string);
-      return { id };
+      return { number, value: undefined };
     }
-    const run = place![method] as (...args: readonly unknown[]) => unknown;
-    return { id, value: await run.apply(place, [...args]) };
+    const action = place![method] as (...values: readonly unknown[]) => unknown;
+    return { number, value: await action.apply(place, [...args]) };
   } catch (error) {
-    const { name, message, code } = error as Error & { code: unknown };
-    return { id, error: { name, code, message } };
+    const { code, message } = error as { code: string; message: string };
+    return { number, error: { code, message } };
   }
 }
