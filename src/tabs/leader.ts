@@ -46,9 +46,10 @@ export class Leader implements Desk {
     this.#host = host;
     this.#unwatch = [
       // Watchers are told just before the listeners.
-      ledger.replica.watch((cids, origin) =>
-        this.#news.push({ cids, origin: origin as Origin | undefined }),
-      ),
+      ledger.replica.watch((cids, origin) => {
+        const writers = host.isAlone ? undefined : cids.map((cid) => ledger.replica.writerOf(cid));
+        this.#news.push({ cids, origin: origin as Origin | undefined, writers });
+      }),
       ledger.subscribe((change) => this.#tell(change)),
       ledger.onRebuilt(() => this.announce()),
     ];

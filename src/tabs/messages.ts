@@ -32,6 +32,8 @@ export interface Origin {
 export interface News {
   readonly cids: readonly CID[];
   readonly origin?: Origin | undefined;
+  /** Who wrote each of them, where that is known: see `writerOf` of a replica. */
+  readonly writers?: readonly (string | undefined)[] | undefined;
 }
 
 /** What tabs say on the channel of a ledger, which all of them hear, and on the one that each has. */

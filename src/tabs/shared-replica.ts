@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import type { Block, MaybePromise } from '../blocks.ts';
+import { type Block, keyOf, type MaybePromise } from '../blocks.ts';
 import type { Dot } from '../ledger/commit.ts';
 import { type LedgerHistory, type LedgerReplica, parentsOf } from '../ledger/replica.ts';
 import { Sketch } from '../sketch.ts';
@@ -11,19 +11,25 @@ import { readStream } from './read-stream.ts';
 
 type Watcher = (cids: readonly CID[], origin?: object) => void;
 
+/** How many blocks' writers are remembered. */
+const MAX_WRITERS = 4096;
+
 /** The blocks of a ledger that another tab may have open: sessions work in every tab. */
 export class SharedReplica implements LedgerReplica, SharedSource {
   readonly history: LedgerHistory;
   readonly tabs: TabEnvironment;
   readonly #tab: LedgerTab;
   readonly #watchers = new Set<Watcher>();
+  /** Of the newest blocks, by key: sessions hand them on by it. */
+  readonly #writers = new Map<string, string>();
 
   constructor(tab: LedgerTab) {
     this.#tab = tab;
     this.history = new SharedHistory(tab);
     this.tabs = tab.environment;
     tab.subscribe((_change, news) => {
-      for (const { cids, origin } of news) {
+      for (const { cids, origin, writers } of news) {
+        if (writers !== undefined) this.#rememberWriters(cids, writers);
         const brought = origin && tab.origins.objectOf(origin);
         for (const watcher of this.#watchers)
           tell(([all, by]) => watcher(all, by), [cids, brought] as const);
@@ -94,11 +100,23 @@ export class SharedReplica implements LedgerReplica, SharedSource {
   }
 
   writerOf(cid: CID): string | undefined {
-    return this.#tab.ledger?.replica.writerOf(cid);
+    return (
+      this.#tab.ledger?.replica.writerOf(cid) ?? this.#writers.get(keyOf(cid.multihash.digest))
+    );
   }
 
   parentsOf(block: Block): CID[] | undefined {
     return parentsOf(block);
+  }
+
+  #rememberWriters(cids: readonly CID[], writers: readonly (string | undefined)[]): void {
+    for (const [n, writer] of writers.entries()) {
+      if (writer !== undefined) this.#writers.set(keyOf(cids[n]!.multihash.digest), writer);
+    }
+    for (const oldest of this.#writers.keys()) {
+      if (this.#writers.size <= MAX_WRITERS) break;
+      this.#writers.delete(oldest);
+    }
   }
 }
 

@@ -1,9 +1,21 @@
 import type { JSHandle, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Document, Ledger, LedgerOptions } from '../../src/index.ts';
+import {
+  createRoomSecret,
+  type Document,
+  joinRoom,
+  type Ledger,
+  type LedgerOptions,
+  openLedger,
+  type Room,
+} from '../../src/index.ts';
+import { createSignalingServer } from '../../src/server.ts';
 import { BROWSERS } from './support/find-browser.ts';
 import { type Site, serveSite } from './support/serve-site.ts';
 import { useBrowser } from './support/use-browser.ts';
+
+/** For what takes new connections. */
+const SOON = { timeout: 20_000 };
 
 let site: Site;
 
@@ -129,6 +141,68 @@ describe.each(BROWSERS)('tabs of %s', (kind) => {
     expect(await carols.evaluate((ledger) => ledger.get('live'))).toEqual({ _id: 'live' });
     await fromBob.evaluate((sync) => sync.close());
   });
+
+  it('follow a worker, which has storage that they have not', async () => {
+    const name = newName();
+    const page = await browser().newPage(site.url);
+    const refused = await page.evaluate(
+      (it) => emberlink.openLedger(it, { storage: 'opfs' }).catch((error) => `${error.code}`),
+      name,
+    );
+    expect(refused).toBe('no-storage');
+    await page.evaluate(async (it) => {
+      const program = `import '${location.origin}/emberlink.js';
+        const ledger = await emberlink.openLedger('${it}', { storage: 'opfs' });
+        await ledger.put({ _id: 'of the worker' });
+        postMessage('ready');`;
+      const url = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+      const worker = new Worker(url, { type: 'module' });
+      await new Promise((resolve) => {
+        worker.onmessage = resolve;
+      });
+    }, name);
+    const tab = { page, ledger: await openIn(page, name, { storage: 'opfs' }) };
+    await put(tab, { _id: 'of the page' });
+    expect(await ids(tab)).toEqual(['of the page', 'of the worker']);
+  });
+
+  it('are one member of a room, and the next goes in when the one in it is closed', async () => {
+    const server = createSignalingServer({ port: 0, host: '127.0.0.1', logLevel: 'error' });
+    const { url } = await server.listen();
+    const options = { room: 'garden', secret: createRoomSecret(), signaling: url, iceServers: [] };
+    const bobs = await openLedger('bob', { storage: 'memory' });
+    const bob = joinRoom(bobs, { ...options, connectTimeoutMs: 10_000 });
+    try {
+      const name = newName();
+      const [alice, carol] = [await openTab(name), await openTab(name)];
+      const join = ({ ledger }: Tab): Promise<JSHandle<Room>> =>
+        ledger.evaluateHandle((it, opts) => emberlink.joinRoom(it, opts), options);
+      const rooms = [await join(alice), await join(carol)];
+      for (const room of rooms) {
+        await expect.poll(() => room.evaluate((it) => it.status.state), SOON).toBe('live');
+        await room.evaluate((it) => it.synced());
+      }
+      expect(bob.peers).toHaveLength(1);
+      await bobs.put({ _id: 'of bob' });
+      await put(carol, { _id: 'of carol' });
+      await bob.synced();
+      await expect.poll(() => ids(carol), SOON).toEqual(['of bob', 'of carol']);
+      await expect.poll(() => bobs.get('of carol'), SOON).toEqual({ _id: 'of carol' });
+
+      const before = bob.peers[0]!.id;
+      await alice.page.close();
+      await put(carol, { _id: 'after' });
+      await expect
+        .poll(() => bob.peers.map(({ id, state }) => id !== before && state), SOON)
+        .toEqual(['live']);
+      await expect.poll(() => bobs.get('after'), SOON).toEqual({ _id: 'after' });
+      await rooms[1]!.evaluate((it) => it.leave());
+    } finally {
+      await bob.leave();
+      await bobs.close();
+      await server.close();
+    }
+  }, 60_000);
 
   it.runIf(kind === 'chromium')('lose nothing when the one that leads crashes', async () => {
     const name = newName();

@@ -1,6 +1,9 @@
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { openMemoryLedgersBy } from '../ledger/support.ts';
 import { FakeOrigin } from './fake-origin.ts';
+
+// Each step goes to the other tab and back.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** What a ledger does it does in a tab that has it only by way of another one, too. */
 openMemoryLedgersBy(async (name, options) => {

@@ -1,6 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Change, Ledger } from '../../src/ledger/ledger.ts';
 import type { Document } from '../../src/ledger/document.ts';
+import { guardReplica } from '../../src/ledger/guard.ts';
+import { TABS_VERSION } from '../../src/tabs/messages.ts';
+import { memoryLedger } from '../ledger/support.ts';
+import { join } from '../protocol/wire.ts';
 import { FakeOrigin, type FakeTab } from './fake-origin.ts';
 
 interface Opened {
@@ -152,5 +156,40 @@ describe('tabs that share a ledger', () => {
       code: 'locked',
     });
     await shared.close();
+  });
+
+  test('do not share it with another version of the library, which came before', async () => {
+    const origin = new FakeOrigin();
+    const [other, bob] = [origin.newTab(), origin.newTab()];
+    void other.environment.locks.request('emberlink:notes', {}, () => new Promise(() => {}));
+    const channel = other.environment.openChannel('emberlink:notes', () => {
+      channel.post({ emberlink: TABS_VERSION + 1, kind: 'of the future' });
+    });
+    await expect(bob.open('notes')).rejects.toMatchObject({ code: 'other-version' });
+    other.kill();
+    const ledger = await bob.open('notes');
+    const heard: unknown[] = [];
+    const third = origin.newTab();
+    third.environment
+      .openChannel('emberlink:notes', (message) => heard.push(message))
+      .post({ emberlink: TABS_VERSION + 1, kind: 'hello' });
+    await expect.poll(() => heard[0]).toMatchObject({ emberlink: TABS_VERSION });
+    await ledger.close();
+  });
+
+  test('sync in each of them, though another has the ledger, and rules hold there', async () => {
+    const [alice, bob] = (await openTabs(2)) as [Opened, Opened];
+    const carol = await memoryLedger('carol');
+    await carol.bulk([{ _id: 'good' }, { _id: 'other' }]);
+    await carol.put({ _id: 'bad' });
+    const guarded = guardReplica(bob.ledger.replica, (incoming) =>
+      incoming.kind === 'commit' ? incoming.operations.every(({ id }) => id !== 'bad') : true,
+    );
+    await alice.ledger.put({ _id: 'of alice' });
+    const joined = join(guarded, carol.replica);
+    await expect(joined.settled()).rejects.toMatchObject({ code: 'refused' });
+    expect(await alice.ledger.get('good')).toEqual({ _id: 'good' });
+    expect(await alice.ledger.get('bad')).toBeUndefined();
+    expect(await carol.get('of alice')).toEqual({ _id: 'of alice' });
   });
 });
