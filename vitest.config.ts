@@ -12,12 +12,11 @@ export const nodeTests: NonNullable<ViteUserConfig['test']> = {
 
 /** Of the tests of Node those that run within browsers too: other engines, other timers, no Node. */
 const alsoInBrowsers = [
-  'car/car',
   'ledger/{guard,merge,query}',
-  'protocol/{closing,compression,cuts,difference,hostile,live,original,pace,takes,two-sessions}',
+  'protocol/{closing,compression,cuts,hostile,live,original,pace,takes,two-sessions}',
   'rooms/{handshake,keys,presence}',
   'storage/memory',
-  'transports/{memory,signal}',
+  'transports/signal',
 ].map((name) => `test/${name}.test.ts`);
 
 /** Packages that are not of ES modules, or lead to one. */
@@ -80,7 +79,7 @@ export default defineConfig({
         test: {
           ...timeouts,
           name: 'browser',
-          include: [...alsoInBrowsers, 'test/react/*.test.tsx', 'test/**/*.browser.test.ts'],
+          include: [...alsoInBrowsers, 'test/**/*.browser.test.{ts,tsx}'],
           globalSetup: 'test/browser/support/find-browser.ts',
           setupFiles: 'test/browser/support/check-complaints.ts',
           maxWorkers: 1,

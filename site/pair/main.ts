@@ -28,7 +28,7 @@ try {
     if (text !== undefined) void panel.bring(text);
   };
   addEventListener('hashchange', bring);
-  // For whoever waits for the page: style sheets, scripts and tests.
+  // For programs that use the page.
   document.documentElement.dataset['ready'] = '';
   bring();
 } catch (error) {

@@ -28,8 +28,8 @@ export class PairingPanel {
     this.#ledger = ledger;
     this.#handover = new Handover((text) => this.#receive(text));
     this.#on('make-offer', () => this.#offer());
-    this.#on('copy-link', () => this.#copy(this.#link.value, 'The link'));
-    this.#on('copy-text', () => this.#copy(new URL(this.#link.value).hash.slice(1), 'The text'));
+    this.#on('copy-link', () => this.#copy('The link', 0));
+    this.#on('copy-text', () => this.#copy('The text', this.#link.value.indexOf('#') + 1));
     element('pair-more').addEventListener('click', () => {
       this.#wantsMore = true;
       this.#show();
@@ -110,14 +110,15 @@ export class PairingPanel {
     if (text !== undefined) await this.#use(text);
   }
 
-  async #copy(text: string, what: string): Promise<void> {
+  /** @param start where in the link begins what is wanted */
+  async #copy(what: string, start: number): Promise<void> {
+    const { value } = this.#link;
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(value.slice(start));
       this.#tell(`${what} is copied. Paste it where the other person finds it.`);
     } catch {
-      this.#link.value = what === 'The text' ? text : this.#link.value;
       this.#link.focus();
-      this.#link.select();
+      this.#link.setSelectionRange(start, value.length);
       this.#tell('The browser lets this page copy nothing. It is selected: copy it by hand.');
     }
   }

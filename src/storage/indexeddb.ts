@@ -41,8 +41,8 @@ export class IndexedDbPlace implements Place {
   readonly #name: string;
   readonly #database: IDBDatabase;
   readonly #durability: 'relaxed' | 'strict';
-  readonly #epoch: number;
-  readonly #files: Map<string, StoredFile>;
+  #epoch = 0;
+  readonly #files = new Map<string, StoredFile>();
   readonly #recent = new Map<string, Promise<Uint8Array | undefined>>();
   #unsynced = false;
   /** Changes run one after the other. */
@@ -52,17 +52,9 @@ export class IndexedDbPlace implements Place {
   #end: StorageError | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(
-    name: string,
-    database: IDBDatabase,
-    epoch: number,
-    files: Map<string, StoredFile>,
-    durability: 'relaxed' | 'strict',
-  ) {
+  private constructor(name: string, database: IDBDatabase, durability: 'relaxed' | 'strict') {
     this.#name = name;
     this.#database = database;
-    this.#epoch = epoch;
-    this.#files = files;
     this.#durability = durability;
     database.onversionchange = ({ newVersion }) => {
       // A page that deletes the database, or brings it to a newer version, waits until we let go.
@@ -89,32 +81,13 @@ export class IndexedDbPlace implements Place {
     const { durability = 'relaxed' } = options;
     const name = `emberlink/${ledger}`;
     const database = await openDatabase(name, VERSION, (made) => made.createObjectStore(STORE));
+    const place = new IndexedDbPlace(name, database, durability);
     try {
-      const transaction = database.transaction(STORE, 'readwrite', { durability });
-      const done = completed(transaction);
-      const store = transaction.objectStore(STORE);
-      const [raised, keys] = await Promise.all([
-        resultOf<number | undefined>(store.get(EPOCH)).then((epoch = 0) => {
-          store.put(epoch + 1, EPOCH);
-          return epoch + 1;
-        }),
-        resultOf(store.getAllKeys(anyFile())),
-        done,
-      ]);
-      const starts = new Map<string, number[]>();
-      for (const [file, start] of keys as [string, number][]) {
-        const found = starts.get(file);
-        if (found === undefined) starts.set(file, [start]);
-        else found.push(start);
-      }
-      const reading = database.transaction(STORE).objectStore(STORE);
-      const files = await Promise.all(
-        [...starts].map(async ([file, at]) => [file, await load(reading, file, at)] as const),
-      );
-      return new IndexedDbPlace(name, database, raised, new Map(files), durability);
+      await place.#do('cannot open', () => place.#load());
+      return place;
     } catch (error) {
       database.close();
-      throw storageError(error, `cannot open ${name}`);
+      throw error;
     }
   }
 
@@ -146,7 +119,8 @@ export class IndexedDbPlace implements Place {
       const start = file.starts[record]!;
       const rest = await this.#read(name, file, start, size - start);
       await this.#change(name, { from: start, put: [[start, rest]] });
-      await this.#reload(name, file.starts.slice(0, record + 1));
+      this.#recent.clear();
+      this.#files.set(name, StoredFile.load(file.starts.slice(0, record + 1), [rest]));
     });
   }
 
@@ -163,15 +137,12 @@ export class IndexedDbPlace implements Place {
   replace(name: string, bytes: Uint8Array): Promise<void> {
     checkFileName(name);
     return this.#inTurn(`cannot replace ${name}`, async () => {
-      const put: [number, Uint8Array][] = [];
-      for (let at = 0; at === 0 || at < bytes.length; at += REPLACED_RECORD_BYTES) {
-        put.push([at, bytes.slice(at, at + REPLACED_RECORD_BYTES)]);
-      }
-      await this.#change(name, { from: 0, put });
-      await this.#reload(
-        name,
-        put.map(([start]) => start),
-      );
+      const starts: number[] = [];
+      for (let at = 0; at === 0 || at < bytes.length; at += REPLACED_RECORD_BYTES) starts.push(at);
+      const values = starts.map((start) => bytes.slice(start, start + REPLACED_RECORD_BYTES));
+      await this.#change(name, { from: 0, put: starts.map((start, i) => [start, values[i]!]) });
+      this.#recent.clear();
+      this.#files.set(name, StoredFile.load(starts, values.slice(-1)));
     });
   }
 
@@ -197,6 +168,33 @@ export class IndexedDbPlace implements Place {
     );
     await this.close();
     await deleteDatabase(this.#name);
+  }
+
+  // --- opening ---
+
+  async #load(): Promise<void> {
+    const options = { durability: this.#durability };
+    const transaction = this.#database.transaction(STORE, 'readwrite', options);
+    const done = completed(transaction);
+    const store = transaction.objectStore(STORE);
+    const epoch = store.get(EPOCH) as IDBRequest<number | undefined>;
+    epoch.onsuccess = () => {
+      this.#epoch = (epoch.result ?? 0) + 1;
+      store.put(this.#epoch, EPOCH);
+    };
+    const [keys] = await Promise.all([resultOf(store.getAllKeys(anyFile())), done]);
+    const startsOf = new Map<string, number[]>();
+    for (const [name, start] of keys as [string, number][]) {
+      const starts = startsOf.get(name);
+      if (starts === undefined) startsOf.set(name, [start]);
+      else starts.push(start);
+    }
+    const reading = [...startsOf].map(async ([name, starts]) => {
+      const range = recordsFrom(name, StoredFile.loadFrom(starts));
+      const values = await resultOf<Uint8Array[]>(this.#reader().getAll(range));
+      this.#files.set(name, StoredFile.load(starts, values));
+    });
+    await Promise.all(reading);
   }
 
   // --- reading ---
@@ -301,11 +299,6 @@ export class IndexedDbPlace implements Place {
     this.#unsynced ||= durability === 'relaxed';
   }
 
-  async #reload(name: string, starts: readonly number[]): Promise<void> {
-    this.#recent.clear();
-    this.#files.set(name, await load(this.#reader(), name, starts));
-  }
-
   #inTurn(what: string, action: () => Promise<void>): Promise<void> {
     this.#checkUsable();
     const turn = this.#last.then(() => this.#do(what, action));
@@ -344,15 +337,6 @@ export class IndexedDbPlace implements Place {
   #checkEnd(): void {
     if (this.#end !== undefined) throw this.#end;
   }
-}
-
-async function load(
-  store: IDBObjectStore,
-  name: string,
-  starts: readonly number[],
-): Promise<StoredFile> {
-  const range = recordsFrom(name, StoredFile.loadFrom(starts));
-  return StoredFile.load(starts, await resultOf<Uint8Array[]>(store.getAll(range)));
 }
 
 function anyFile(): IDBKeyRange {

@@ -41,7 +41,7 @@ export class StoredFile {
     return starts.find((start) => start > last - RECORD_BYTES) ?? 0;
   }
 
-  /** The file whose records begin at `starts`; `values` are those from `loadFrom` on. */
+  /** The file whose records begin at `starts`; `values` are the last of them, from `loadFrom` on or fewer. */
   static load(starts: readonly number[], values: readonly Uint8Array[]): StoredFile {
     const size = (starts.at(-1) ?? 0) + (values.at(-1)?.length ?? 0);
     let first = values.length;

@@ -40,6 +40,8 @@ const ORIGINAL_BEGINNING = /^eyJ/;
 const MAX_SHORT_BODY = 1600;
 /** With fewer characters than this a marker proves nothing: "embers" is an English word. */
 const MIN_RECOGNISABLE = 8;
+/** So long a word may be several texts without anything between them. */
+const MIN_GLUED = 40;
 /** A word of that many letters of one case, digits among them, that begins with the marker, is no word. */
 const MIN_CASELESS = 24;
 /** A link in a link in a link: chats and mail scanners wrap them. */
@@ -148,9 +150,10 @@ function chosen(signals: readonly DecodedSignal[], wanted?: Signal['type']): Dec
 }
 
 function* shortCandidates(text: string): Candidates {
-  // Pasted twice, one behind the other.
-  const apart = text.replace(/([A-Za-z0-9]{20,}?)(ember|https?(?![A-Za-z0-9]))/g, '$1 $2');
-  const pieces = apart.match(/[A-Za-z0-9]+/g) ?? [];
+  const pieces = (text.match(/[A-Za-z0-9]+/g) ?? []).flatMap((piece) =>
+    // Pasted twice, one behind the other.
+    piece.length < MIN_GLUED ? [piece] : piece.split(/(?=ember)|(?=https?$)/),
+  );
   const isBase58 = (piece: string): boolean => /^[1-9A-HJ-NP-Za-km-z]+$/.test(piece);
   yield* joinedFrom(pieces, SHORT_BEGINNING, isBase58, MAX_SHORT_PIECES, MAX_SHORT_BODY);
   // Broken within the marker itself.

@@ -165,8 +165,11 @@ it('a page that came over plain http says what is missing, and pairs all the sam
   await bob.use(await alice.makeOffer());
   await alice.click('#copy-link');
   expect(await alice.news()).toContain('copy it by hand');
-  const selected = await alice.page.evaluate(() => getSelection()?.toString());
-  expect(selected).toContain('#ember');
+  const selected = (): Promise<string> => alice.page.evaluate(() => String(getSelection()));
+  expect(await selected()).toContain('/pair/#ember');
+  await alice.click('#copy-text');
+  await alice.until(() => String(getSelection()).startsWith('ember'));
+  expect(await alice.link(), 'what is shown stays the link').toContain(await selected());
   await alice.use(await bob.link());
   await bob.add('lemons');
   await alice.sees('lemons');

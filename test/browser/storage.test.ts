@@ -283,7 +283,7 @@ describe.each(BROWSERS)('a ledger in %s', (kind) => {
     });
     const other = await workerOf(await newPage());
     const locked = await other.evaluate(() =>
-      storage.failure(() => emberlink.openLedger('opfs', { storage: 'opfs' })),
+      storage.failure(() => storage.OpfsPlace.open('opfs')),
     );
     expect(locked).toMatchObject({ name: 'LedgerError', code: 'locked' });
     await page.reload();

@@ -361,7 +361,7 @@ export function logSuite(kind: string, createFixture: () => Promise<PlaceFixture
       const blocks = randomBlocks(seeded(20), 4, 120);
       const { bytes, frames } = await written(blocks);
       const extra = randomBlock(seeded(21), 50);
-      for (let cut = 0; cut < bytes.length; cut++) {
+      for (let cut = 0; cut < bytes.length; cut += fixture.stride ?? 1) {
         await overwrite(place, FIRST, bytes.subarray(0, cut));
         const whole = frames.filter(({ end }) => end <= cut).length;
         const end = frames[whole - 1]?.end ?? 0;
@@ -416,7 +416,7 @@ export function logSuite(kind: string, createFixture: () => Promise<PlaceFixture
       const random = seeded(seed);
       const blocks = randomBlocks(random, 5, 100);
       const { bytes, frames } = await written(blocks);
-      for (let at = 0; at < bytes.length; at++) {
+      for (let at = 0; at < bytes.length; at += fixture.stride ?? 1) {
         const flipped = bytes.slice();
         flipped[at]! ^= 1 << random(8);
         await overwrite(place, FIRST, flipped);

@@ -9,6 +9,8 @@ export interface PlaceFixture {
   open(): Promise<Place>;
   /** Removes whatever is left after a test. */
   remove(): Promise<void>;
+  /** Where files are slow to make anew: every how-many-th byte is damaged of those that all could be. */
+  readonly stride?: number;
 }
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);

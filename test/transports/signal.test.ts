@@ -402,7 +402,16 @@ describe('a text that is no signal', () => {
   });
 
   it('is refused within bounds when it is made to keep the search busy', () => {
-    for (const piece of ['ember1', 'emberAAAAAAAAAAAA ', 'eyJ0eXBlIjoi ', 'eyJ ', 'e m b e r ']) {
+    for (const piece of [
+      'z',
+      'https',
+      'ember1',
+      'emberAAAAAAAAAAAA ',
+      'eyJ0eXBlIjoi ',
+      'eyJ ',
+      'e m b e r ',
+      '%25',
+    ]) {
       const text = piece.repeat(Math.floor(65_536 / piece.length));
       expect(['not-a-signal', 'truncated']).toContain(errorOf(text).code);
     }

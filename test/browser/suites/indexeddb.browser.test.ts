@@ -5,6 +5,7 @@ import { type PlaceFixture, placeSuite } from '../../suites/place.suite.ts';
 async function indexedDbFixture(): Promise<PlaceFixture> {
   const name = crypto.randomUUID();
   return {
+    stride: 13,
     open: () => IndexedDbPlace.open(name),
     remove: async () => (await IndexedDbPlace.open(name)).destroy(),
   };

@@ -15,7 +15,11 @@ export class Complaints {
       this.#add(`console.error: ${message.text()} (${message.location().url ?? 'nowhere'})`);
     });
     page.on('pageerror', (error) => this.#add(error instanceof Error ? error.stack : error));
-    page.on('error', (error) => this.#add(error.message));
+    page.on('error', (error) => {
+      // It answers no more.
+      this.#pages.delete(page);
+      this.#add(error.message);
+    });
     await page.evaluateOnNewDocument(sayInFull);
   }
 

@@ -10,6 +10,8 @@ import { type BrowserKind, findBrowser } from './find-browser.ts';
 export interface LaunchOptions {
   /** A folder that outlives the browser, with all that pages store. Default: a fresh one each time. */
   readonly profile?: string;
+  /** Settings of Firefox, as in `about:config`. */
+  readonly firefoxPrefs?: Readonly<Record<string, boolean | number | string>>;
   /** More flags of its command line. */
   readonly flags?: readonly string[];
 }
@@ -45,6 +47,7 @@ export async function launchBrowser(
       headless: true,
       userDataDir: profile,
       args: [...(kind === 'chromium' ? CHROMIUM_FLAGS : []), ...(options.flags ?? [])],
+      extraPrefsFirefox: { ...options.firefoxPrefs },
     });
     return new TestBrowser(kind, browser, removeProfile);
   } catch (error) {
@@ -140,6 +143,19 @@ export class TestBrowser extends PageGroup {
     }
     await this.#removeProfile();
     await this.check();
+  }
+
+  /**
+   * Ends the processes of all pages of Chromium, which count as complaints: `Page crashed!`. It can have
+   * new pages then, and be closed, but not cleared.
+   */
+  async killPages(): Promise<void> {
+    const session = await this.#browser.target().createCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    const pages = await this.#browser.pages();
+    const crashed = pages.map((page) => new Promise((resolve) => page.once('error', resolve)));
+    for (const { type, id } of processInfo) if (type === 'renderer') process.kill(id, 'SIGKILL');
+    await Promise.all(crashed);
   }
 
   /** @throws Error like `check`, when the browser is closed */
