@@ -19,6 +19,27 @@ const alsoInBrowsers = [
   'transports/signal',
 ].map((name) => `test/${name}.test.ts`);
 
+/** Those that Firefox is given too: what an engine may do in its own way, and not all that takes long. */
+const alsoInFirefox = [
+  'ledger/query',
+  'protocol/{closing,compression,hostile,live,pace}',
+  'rooms/{handshake,keys,presence}',
+  'storage/memory',
+  'transports/memory',
+].map((name) => `test/${name}.test.ts`);
+
+const withinBrowsers = ['test/react/*.test.tsx', 'test/**/*.browser.test.ts'];
+
+/** Whole apps in two browsers, and what takes minutes: `npm run test:pages`. */
+export const longPageTests: string[] = [
+  'bundlers',
+  'pair',
+  'pair-access',
+  'storage',
+  'tabs',
+  'todo-react',
+].map((name) => `test/browser/${name}.test.ts`);
+
 /** Packages that are not of ES modules, or lead to one. */
 const commonJs = [
   '@ipld/car',
@@ -31,7 +52,7 @@ const commonJs = [
   'react/jsx-dev-runtime',
 ];
 
-const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
+export const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   resolve: {
@@ -66,6 +87,7 @@ export default defineConfig({
           ...timeouts,
           name: 'pages',
           include: ['test/browser/*.test.ts'],
+          exclude: longPageTests,
           globalSetup: 'test/browser/support/find-browser.ts',
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
@@ -90,7 +112,10 @@ export default defineConfig({
             screenshotFailures: false,
             provider: puppeteerProvider(),
             commands: { checkComplaints },
-            instances: [{ browser: 'chromium' }, { browser: 'firefox' }],
+            instances: [
+              { browser: 'chromium', include: [...alsoInBrowsers, ...withinBrowsers] },
+              { browser: 'firefox', include: [...alsoInFirefox, ...withinBrowsers] },
+            ],
           },
         },
       },
