@@ -32,13 +32,14 @@ const withinBrowsers = ['test/react/*.test.tsx', 'test/**/*.browser.test.ts'];
 
 /** Whole apps in two browsers, and what takes minutes: `npm run test:pages`. */
 export const longPageTests: string[] = [
-  'bundlers',
-  'pair',
-  'pair-access',
-  'storage',
-  'tabs',
-  'todo-react',
-].map((name) => `test/browser/${name}.test.ts`);
+  'browser/bundlers',
+  'browser/pair',
+  'browser/pair-access',
+  'browser/storage',
+  'browser/tabs',
+  'browser/todo-react',
+  'transports/lean-simple-peer',
+].map((name) => `test/${name}.test.ts`);
 
 /** Packages that are not of ES modules, or lead to one. */
 const commonJs = [
@@ -76,7 +77,7 @@ export default defineConfig({
           ...timeouts,
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**', '**/*.browser.test.ts'],
+          exclude: ['test/browser/**', '**/*.browser.test.ts', ...longPageTests],
         },
       },
       // After those of Node, and beside each other: pages driven from Node, and tests within a browser.
