@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { defineConfig, type TestProjectConfiguration, type ViteUserConfig } from 'vitest/config';
 import { leanSimplePeerForVite } from './test/browser/support/lean-simple-peer-for-vite.ts';
 import { checkComplaints, puppeteerProvider } from './test/browser/support/puppeteer-provider.ts';
 
@@ -10,36 +10,33 @@ export const nodeTests: NonNullable<ViteUserConfig['test']> = {
   maxWorkers: 2,
 };
 
+const testFiles = (...names: string[]): string[] => names.map((name) => `test/${name}.test.ts`);
+
 /** Of the tests of Node those that run within browsers too: other engines, other timers, no Node. */
-const alsoInBrowsers = [
+const alsoInBrowsers = testFiles(
   'ledger/{guard,merge,query}',
-  'protocol/{closing,compression,cuts,hostile,live,original,pace,takes,two-sessions}',
+  'protocol/{closing,compression,hostile,live,original,pace}',
   'rooms/{handshake,keys,presence}',
   'storage/memory',
+);
+const withinBrowsers = [
+  'test/react/*.test.tsx',
+  ...testFiles('browser/suites/{complaints,indexeddb,webrtc}.browser'),
+];
+/** The same, longer: `npm run test:pages`. */
+export const longWithinBrowsers: string[] = testFiles(
+  'browser/suites/opfs.browser',
+  'protocol/{cuts,takes,two-sessions}',
   'transports/signal',
-].map((name) => `test/${name}.test.ts`);
+);
 
-/** Those that Firefox is given too: what an engine may do in its own way, and not all that takes long. */
-const alsoInFirefox = [
-  'ledger/query',
-  'protocol/{closing,compression,hostile,live,pace}',
-  'rooms/{handshake,keys,presence}',
-  'storage/memory',
-  'transports/memory',
-].map((name) => `test/${name}.test.ts`);
-
-const withinBrowsers = ['test/react/*.test.tsx', 'test/**/*.browser.test.ts'];
-
-/** Whole apps in two browsers, and what takes minutes: `npm run test:pages`. */
-export const longPageTests: string[] = [
-  'browser/bundlers',
-  'browser/pair',
-  'browser/pair-access',
-  'browser/storage',
-  'browser/tabs',
-  'browser/todo-react',
+const pages = testFiles('browser/{launch-browser,two-peers}');
+/** Whole apps, and what takes minutes: `npm run test:pages`. */
+export const longPages: string[] = testFiles(
+  'browser/{bundlers,interrupted,pair,pair-access,react-example}',
+  'browser/{rooms,storage,tabs,todo-react}',
   'transports/lean-simple-peer',
-].map((name) => `test/${name}.test.ts`);
+);
 
 /** Packages that are not of ES modules, or lead to one. */
 const commonJs = [
@@ -53,7 +50,50 @@ const commonJs = [
   'react/jsx-dev-runtime',
 ];
 
-export const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
+const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
+
+/** Pages driven from Node. */
+export function pagesProject(include: string[]): TestProjectConfiguration {
+  return {
+    extends: true,
+    test: {
+      ...nodeTests,
+      ...timeouts,
+      name: 'pages',
+      include,
+      globalSetup: 'test/browser/support/find-browser.ts',
+      maxWorkers: 1,
+      sequence: { groupOrder: 1 },
+    },
+  };
+}
+
+/** Tests within browsers. */
+export function browserProject(include: string[]): TestProjectConfiguration {
+  return {
+    extends: true,
+    plugins: [leanSimplePeerForVite],
+    // What is found late would reload the page in the middle of a test.
+    optimizeDeps: { noDiscovery: true, include: commonJs },
+    test: {
+      ...timeouts,
+      name: 'browser',
+      include,
+      globalSetup: 'test/browser/support/find-browser.ts',
+      setupFiles: 'test/browser/support/check-complaints.ts',
+      maxWorkers: 1,
+      sequence: { groupOrder: 1 },
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: puppeteerProvider(),
+        commands: { checkComplaints },
+        instances: [{ browser: 'chromium' }, { browser: 'firefox' }],
+      },
+    },
+  };
+}
 
 export default defineConfig({
   resolve: {
@@ -77,49 +117,12 @@ export default defineConfig({
           ...timeouts,
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**', '**/*.browser.test.ts', ...longPageTests],
+          exclude: ['test/browser/**', '**/*.browser.test.ts', ...longPages],
         },
       },
-      // After those of Node, and beside each other: pages driven from Node, and tests within a browser.
-      {
-        extends: true,
-        test: {
-          ...nodeTests,
-          ...timeouts,
-          name: 'pages',
-          include: ['test/browser/*.test.ts'],
-          exclude: longPageTests,
-          globalSetup: 'test/browser/support/find-browser.ts',
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        extends: true,
-        plugins: [leanSimplePeerForVite],
-        // What is found late would reload the page in the middle of a test.
-        optimizeDeps: { noDiscovery: true, include: commonJs },
-        test: {
-          ...timeouts,
-          name: 'browser',
-          include: [...alsoInBrowsers, 'test/**/*.browser.test.{ts,tsx}'],
-          globalSetup: 'test/browser/support/find-browser.ts',
-          setupFiles: 'test/browser/support/check-complaints.ts',
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: puppeteerProvider(),
-            commands: { checkComplaints },
-            instances: [
-              { browser: 'chromium', include: [...alsoInBrowsers, ...withinBrowsers] },
-              { browser: 'firefox', include: [...alsoInFirefox, ...withinBrowsers] },
-            ],
-          },
-        },
-      },
+      // After those of Node, and beside each other.
+      pagesProject(pages),
+      browserProject([...alsoInBrowsers, ...withinBrowsers]),
     ],
   },
 });

@@ -1,15 +1,14 @@
 import { defineConfig } from 'vitest/config';
-import base, { longPageTests, nodeTests, timeouts } from './vitest.config.ts';
+import base, {
+  browserProject,
+  longPages,
+  longWithinBrowsers,
+  pagesProject,
+} from './vitest.config.ts';
 
-/** Whole apps and all that browsers do to storage and tabs, in both browsers: some minutes. */
+/** Whole apps and all that browsers do to storage and tabs, in both browsers: many minutes. */
 export default defineConfig({
   resolve: base.resolve!,
-  test: {
-    ...nodeTests,
-    ...timeouts,
-    name: 'pages',
-    include: longPageTests,
-    globalSetup: 'test/browser/support/find-browser.ts',
-    maxWorkers: 1,
-  },
+  cacheDir: base.cacheDir!,
+  test: { projects: [pagesProject(longPages), browserProject(longWithinBrowsers)] },
 });

@@ -32,8 +32,12 @@ test(
       await expect
         .poll(() => Math.max(...party.members.map(linksOf)), { timeout: 60_000 })
         .toBeLessThanOrEqual(12);
-      expect(Math.min(...party.members.map(linksOf))).toBeGreaterThanOrEqual(5);
-      for (const { room } of party.members) expect(room.peers).toHaveLength(PEERS - 1);
+      await expect
+        .poll(() => Math.min(...party.members.map(linksOf)), { timeout: 30_000 })
+        .toBeGreaterThanOrEqual(5);
+      for (const { room } of party.members) {
+        await expect.poll(() => room.peers.length, { timeout: 30_000 }).toBe(PEERS - 1);
+      }
 
       const [first, last] = [party.members[0]!, party.members.at(-1)!];
       await first.ledger.put({ _id: 'from the first' });
@@ -47,9 +51,11 @@ test(
       first.room.presence.set('first');
       last.room.broadcast('last');
       await expect
-        .poll(() => party.members.filter(({ room }) => room.presence.all().size === 1).length)
+        .poll(() => party.members.filter(({ room }) => room.presence.all().size === 1).length, {
+          timeout: 30_000,
+        })
         .toBe(PEERS - 1);
-      await expect.poll(() => heard.size).toBe(PEERS - 1);
+      await expect.poll(() => heard.size, { timeout: 30_000 }).toBe(PEERS - 1);
     }),
   180_000,
 );

@@ -44,4 +44,4 @@ test('a seed runs the same way again, to the byte', async () => {
     expect(await simulate(new Random(seed))).toEqual(first);
     expect(first.trace).not.toBe((await simulate(new Random(seed + 1))).trace);
   });
-});
+}, 120_000);
