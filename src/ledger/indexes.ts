@@ -1,4 +1,5 @@
 import { LedgerError } from '../errors.ts';
+import { remember } from '../remember.ts';
 import {
   fieldMap,
   type IndexedDocuments,
@@ -40,13 +41,7 @@ export class Indexes {
     const index =
       this.#indexes.get(by) ??
       new QueryIndex(documents, typeof by === 'string' ? fieldMap(by) : by);
-    // The least recently used one is the first.
-    this.#indexes.delete(by);
-    this.#indexes.set(by, index);
-    for (const oldest of this.#indexes.keys()) {
-      if (this.#indexes.size <= MAX_INDEXES) break;
-      this.#indexes.delete(oldest);
-    }
+    remember(this.#indexes, by, index, MAX_INDEXES);
     return index;
   }
 }

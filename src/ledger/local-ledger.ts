@@ -4,6 +4,8 @@ import { carHeader } from '../car/writer.ts';
 import type { Block } from '../blocks.ts';
 import { LedgerError, StorageError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
+import { tell, throwLater } from '../tell.ts';
+import { Turns } from '../turns.ts';
 import type { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
@@ -51,7 +53,6 @@ import { encodeIndex } from './saved-index.ts';
 import { runsBy } from './runs-by.ts';
 import { kindOf } from './snapshot.ts';
 import { cutCommits, operationFor, type Write } from './transaction.ts';
-import { Turns } from './turns.ts';
 import { LocalView, type AllDocsOptions, type DocumentRow } from './view.ts';
 
 /** How many bytes of commits are handed to the log at once. */
@@ -602,11 +603,11 @@ export class LocalLedger implements Ledger {
   ): void {
     this.#view.invalidate(ids);
     for (const { cids, origin } of news) {
-      for (const watcher of this.replica.watchers) callSafely(() => watcher(cids, origin));
+      for (const watcher of this.replica.watchers) tell(() => watcher(cids, origin), undefined);
     }
     if (this.#listeners.size > 0) {
       const change: Change = { ids: [...ids], clock: this.clock, origin: kind };
-      for (const listener of this.#listeners) callSafely(() => listener(change));
+      for (const listener of this.#listeners) tell(listener, change);
     }
   }
 
@@ -720,7 +721,7 @@ export class LocalLedger implements Ledger {
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
-    for (const listener of this.#rebuiltListeners) callSafely(listener);
+    for (const listener of this.#rebuiltListeners) tell(listener, undefined);
   }
 
   #makeCache(table: CommitTable, pages: PageTable): BlockCache {
@@ -855,19 +856,4 @@ interface LedgerParts {
   readonly unsavedBytes: number;
   readonly savedBytes: number;
   readonly savedCommits: number;
-}
-
-/** A listener that throws harms no other, and its error surfaces as in an EventTarget. */
-function callSafely(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    throwLater(error);
-  }
-}
-
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

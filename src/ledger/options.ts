@@ -1,5 +1,6 @@
 import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
+import { isNode } from '../is-node.ts';
 import { IndexedDbPlace } from '../storage/indexeddb.ts';
 import { MemoryPlace } from '../storage/memory.ts';
 import { Persistence } from '../storage/persistence.ts';
@@ -208,10 +209,6 @@ function standardStorage(): 'files' | 'indexeddb' {
     'no-storage',
     `there is neither Node's file system nor IndexedDB here: open with storage: 'memory', or a place of your own`,
   );
-}
-
-function isNode(): boolean {
-  return typeof globalThis.process?.versions?.node === 'string';
 }
 
 /** What the browser says about keeping data; undefined where the place is not a browser's. */

@@ -3,6 +3,7 @@ import { ProtocolError } from '../errors.ts';
 import { keyText } from './held-blocks.ts';
 import type { Message } from './messages.ts';
 import type { Outbox } from './outbox.ts';
+import { remember } from '../remember.ts';
 import type { Replica } from './replica.ts';
 
 /** The most announced blocks that may be without an answer. */
@@ -187,16 +188,5 @@ export class Announcer {
     if (due.length === 0) return;
     this.#marks = this.#marks.filter(({ at }) => at > this.#answered);
     for (const { callback } of due) callback();
-  }
-}
-
-/** Sets the newest entry of a map that forgets its oldest ones. */
-function remember<T>(map: Map<string, T>, key: string, value: T, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= most) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
   }
 }

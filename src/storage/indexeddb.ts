@@ -1,5 +1,7 @@
 import type { MaybePromise } from '../blocks.ts';
 import { LedgerError, StorageError } from '../errors.ts';
+import { remember } from '../remember.ts';
+import { Turns } from '../turns.ts';
 import { completed, deleteDatabase, openDatabase, resultOf } from './database.ts';
 import { storageError } from './file-errors.ts';
 import { checkFileName, type Place } from './place.ts';
@@ -46,7 +48,7 @@ export class IndexedDbPlace implements Place {
   readonly #recent = new Map<string, Promise<Uint8Array | undefined>>();
   #unsynced = false;
   /** Changes run one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #readStore: IDBObjectStore | undefined;
   /** Why this place can be used no more. */
   #end: StorageError | undefined;
@@ -157,7 +159,7 @@ export class IndexedDbPlace implements Place {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#last.then(() => this.#database.close());
+    this.#closing ??= this.#turns.run(() => this.#database.close());
     return this.#closing;
   }
 
@@ -237,17 +239,13 @@ export class IndexedDbPlace implements Place {
 
   #record(name: string, start: number): Promise<Uint8Array | undefined> {
     const key = `${name} ${start}`;
-    let record = this.#recent.get(key);
-    this.#recent.delete(key);
-    record ??= this.#do(`cannot read ${name}`, () =>
-      resultOf<Uint8Array | undefined>(this.#reader().get([name, start])),
-    );
-    this.#recent.set(key, record);
+    const record =
+      this.#recent.get(key) ??
+      this.#do(`cannot read ${name}`, () =>
+        resultOf<Uint8Array | undefined>(this.#reader().get([name, start])),
+      );
+    void remember(this.#recent, key, record, KEPT_RECORDS);
     record.catch(() => this.#recent.delete(key));
-    for (const oldest of this.#recent.keys()) {
-      if (this.#recent.size <= KEPT_RECORDS) break;
-      this.#recent.delete(oldest);
-    }
     return record;
   }
 
@@ -301,9 +299,7 @@ export class IndexedDbPlace implements Place {
 
   #inTurn(what: string, action: () => Promise<void>): Promise<void> {
     this.#checkUsable();
-    const turn = this.#last.then(() => this.#do(what, action));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.run(() => this.#do(what, action));
   }
 
   async #do<T>(what: string, action: () => Promise<T>): Promise<T> {

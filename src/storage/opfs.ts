@@ -1,5 +1,6 @@
 import type { MaybePromise } from '../blocks.ts';
 import { LedgerError, StorageError } from '../errors.ts';
+import { Turns } from '../turns.ts';
 import { isFull, storageError } from './file-errors.ts';
 import { openHandle, type SyncAccessHandle } from './access-handle.ts';
 import { REPLACED_MARK, ReplacedNames } from './replaced-names.ts';
@@ -35,7 +36,7 @@ export class OpfsPlace implements Place {
   readonly #replaced: ReplacedNames;
   readonly #files: Map<string, OpenFile>;
   /** What cannot answer at once runs one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #closing: Promise<void> | undefined;
 
   private constructor(parts: Opened) {
@@ -154,7 +155,7 @@ export class OpfsPlace implements Place {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#last.then(() => {
+    this.#closing ??= this.#turns.run(() => {
       for (const { handle } of this.#files.values()) handle.close();
       this.#table.close();
     });
@@ -192,11 +193,13 @@ export class OpfsPlace implements Place {
   }
 
   #inTurn(what: string, action: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(action).catch((error: unknown) => {
-      throw storageError(error, `${this.#name}: ${what}`);
+    return this.#turns.run(async () => {
+      try {
+        await action();
+      } catch (error) {
+        throw storageError(error, `${this.#name}: ${what}`);
+      }
     });
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 
   #do<T>(what: string, action: () => T): T {

@@ -1,3 +1,5 @@
+import { isNode } from '../is-node.ts';
+
 /** What the tabs of one origin share. Tests bring their own. */
 export interface TabEnvironment {
   readonly locks: Pick<LockManager, 'request'>;
@@ -18,9 +20,8 @@ const ASK_AGAIN_MS = 1000;
 
 /** Undefined where there is nothing to share: in Node, and in pages that are not secure. */
 export function tabEnvironment(): TabEnvironment | undefined {
-  const isNode = typeof globalThis.process?.versions?.node === 'string';
   const locks = globalThis.navigator?.locks as LockManager | undefined;
-  if (isNode || locks === undefined || typeof BroadcastChannel === 'undefined') return undefined;
+  if (isNode() || locks === undefined || typeof BroadcastChannel === 'undefined') return undefined;
   return { locks, openChannel, watchFreezing, askAgainMs: ASK_AGAIN_MS };
 }
 

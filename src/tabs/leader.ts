@@ -3,6 +3,7 @@ import type { Change } from '../ledger/ledger.ts';
 import type { LocalLedger } from '../ledger/local-ledger.ts';
 import type { LocalView } from '../ledger/view.ts';
 import { throwLater } from '../tell.ts';
+import { remember } from '../remember.ts';
 import { type At, type Desk, perform } from './calls.ts';
 import type { Answer, Call, LedgerState, News, Origin, Outcome, TabMessage } from './messages.ts';
 import type { Origins } from './origins.ts';
@@ -89,12 +90,7 @@ export class Leader implements Desk {
     if (at === undefined) return this.ledger;
     const key = at.join();
     const view = this.#views.get(key) ?? this.ledger.at(at);
-    this.#views.delete(key);
-    this.#views.set(key, view);
-    for (const oldest of this.#views.keys()) {
-      if (this.#views.size <= MAX_VIEWS) break;
-      this.#views.delete(oldest);
-    }
+    remember(this.#views, key, view, MAX_VIEWS);
     return view;
   }
 

@@ -2,6 +2,7 @@ import type { MaybePromise } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import type { Change, Clock } from '../ledger/ledger.ts';
 import type { LocalLedger } from '../ledger/local-ledger.ts';
+import { remember } from '../remember.ts';
 import { throwLater } from '../tell.ts';
 import { type Calls, type Missed, missed, perform } from './calls.ts';
 import type { TabChannel, TabEnvironment } from './environment.ts';
@@ -216,13 +217,7 @@ export class LedgerTab {
     const channel =
       this.#channels.get(tab) ??
       environment.openChannel(`${this.#options.channel}:${tab}`, () => {});
-    this.#channels.delete(tab);
-    this.#channels.set(tab, channel);
-    for (const [oldest, unused] of this.#channels) {
-      if (this.#channels.size <= MAX_CHANNELS) break;
-      this.#channels.delete(oldest);
-      unused.close();
-    }
+    remember(this.#channels, tab, channel, MAX_CHANNELS)?.close();
     channel.post(encodeTabMessage(message));
   }
 

@@ -1,3 +1,4 @@
+import { remember } from '../remember.ts';
 import type { Origin } from './messages.ts';
 
 /** How many origins of other tabs are remembered. */
@@ -31,11 +32,7 @@ export class Origins {
     const key = `${name.tab} ${name.number}`;
     const known = this.#foreign.get(key);
     if (known !== undefined) return known;
-    this.#foreign.set(key, name);
-    for (const oldest of this.#foreign.keys()) {
-      if (this.#foreign.size <= MAX_FOREIGN) break;
-      this.#foreign.delete(oldest);
-    }
+    remember(this.#foreign, key, name, MAX_FOREIGN);
     return name;
   }
 

@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid';
 import { type Block, keyOf, type MaybePromise } from '../blocks.ts';
 import type { Dot } from '../ledger/commit.ts';
 import { type LedgerHistory, type LedgerReplica, parentsOf } from '../ledger/replica.ts';
+import { remember } from '../remember.ts';
 import { Sketch } from '../sketch.ts';
 import { tell } from '../tell.ts';
 import type { TabEnvironment } from './environment.ts';
@@ -111,11 +112,8 @@ export class SharedReplica implements LedgerReplica, SharedSource {
 
   #rememberWriters(cids: readonly CID[], writers: readonly (string | undefined)[]): void {
     for (const [n, writer] of writers.entries()) {
-      if (writer !== undefined) this.#writers.set(keyOf(cids[n]!.multihash.digest), writer);
-    }
-    for (const oldest of this.#writers.keys()) {
-      if (this.#writers.size <= MAX_WRITERS) break;
-      this.#writers.delete(oldest);
+      if (writer === undefined) continue;
+      remember(this.#writers, keyOf(cids[n]!.multihash.digest), writer, MAX_WRITERS);
     }
   }
 }

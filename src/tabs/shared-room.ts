@@ -223,34 +223,33 @@ export class SharedRoom implements Room {
       case 'broadcast':
         return this.#room?.broadcast(message.message);
       case 'sync':
-        if (this.#room !== undefined) this.#answerWhenSynced(this.#room, message.id);
-        return;
+        return this.#whenSynced((error) => this.#say({ kind: 'synced', id: message.id, error }));
       case 'synced':
-        if (message.error === undefined) this.#syncs.get(message.id)?.resolve();
-        else this.#syncs.get(message.id)?.reject(message.error);
-        return;
+        return this.#settle(message.id, message.error);
     }
   }
 
   #sync(id: string): void {
-    const waiting = this.#syncs.get(id);
     if (this.#room === undefined) this.#say({ kind: 'sync', id });
-    else {
-      const room = this.#room;
-      room.synced().then(waiting?.resolve, (error: unknown) => {
-        if (this.#room === room) waiting?.reject(error);
-      });
-    }
+    else this.#whenSynced((error) => this.#settle(id, error));
   }
 
-  #answerWhenSynced(room: Room, id: string): void {
-    room.synced().then(
-      () => this.#say({ kind: 'synced', id }),
+  /** Where this tab is in the room: calls back when that is in sync, or with why it cannot be. */
+  #whenSynced(done: (error: unknown) => void): void {
+    const room = this.#room;
+    room?.synced().then(
+      () => done(undefined),
       (error: unknown) => {
         // A room that this tab has left is another's now: that one is asked.
-        if (this.#room === room) this.#say({ kind: 'synced', id, error });
+        if (this.#room === room) done(error);
       },
     );
+  }
+
+  #settle(id: string, error: unknown): void {
+    const waiting = this.#syncs.get(id);
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(error);
   }
 
   #ask(): void {

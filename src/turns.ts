@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../blocks.ts';
+import type { MaybePromise } from './blocks.ts';
 
 /** Runs one piece of work at a time, in the order asked for; at once when nothing is running. */
 export class Turns {
