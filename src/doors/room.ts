@@ -10,8 +10,11 @@ export {
   type ProtocolErrorCode,
   type RoomErrorCode,
 } from '../errors.ts';
+export type { IceServer } from '../../signaling/messages.ts';
 export { joinRoom } from '../join-room.ts';
-export type { Replica } from '../protocol/replica.ts';
+export type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+export type { Amount } from '../protocol/dialect.ts';
+export type { Replica, ReplicaHistory } from '../protocol/replica.ts';
 export type { SyncProgress } from '../protocol/session.ts';
 export type {
   Authorization,
