@@ -7,6 +7,7 @@ const { clock } = await ledger.put({ _id: 'note:1', title: 'Fire', tags: ['warm'
 await ledger.bulk([{ _id: 'note:2', title: 'Frost', tags: ['cold'] }, { _id: 'note:3' }]);
 await ledger.del('note:3');
 await ledger.put({ _id: 'note:1', title: 'Wildfire', tags: ['warm', 'red'] });
+await ledger.patch({ _id: 'note:2', title: 'Frostbite' }); //       this field; the others stay
 
 console.log(await ledger.get('note:1')); //                        the document, or undefined
 console.log(await ledger.allDocs({ prefix: 'note:', limit: 10 })); // by id
@@ -19,6 +20,7 @@ console.log(await ledger.query(byTag, { key: 'warm' })); //        by a map func
 
 console.log(await ledger.changes(clock)); //                       what changed after a clock
 console.log(await ledger.at(clock).get('note:1')); //              the past, read-only
+console.log(await ledger.clockAt(Date.now() - 60_000)); //         the clock of a minute ago
 console.log(await ledger.history('note:1')); //                    every writing of a document
 console.log(await ledger.conflicts('note:1')); //                  concurrent versions, none here
 

@@ -11,19 +11,22 @@ import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
 import { Compaction, type CompactReport } from './compaction.ts';
-import { emptyState, rootsOf, type ClockState } from './clock-state.ts';
+import { emptyState, type ClockState } from './clock-state.ts';
+import { hybridTimeAfter } from './clock.ts';
 import type { CommitTable } from './commit-table.ts';
+import { commitEntries, type CommitEntry, type CommitsOptions } from './commit-entries.ts';
 import { readCommit } from './commit.ts';
 import {
   checkId,
   encodeDocument,
   encodeDocuments,
+  encodeSomeFields,
   type Document,
   type EncodedDocument,
 } from './document.ts';
 import { Documents } from './documents.ts';
 import { importCar } from './import-car.ts';
-import { hex, type Conflict, type HistoryEntry } from './history.ts';
+import { conflictedIds, hex, type Conflict, type HistoryEntry } from './history.ts';
 import {
   checkLedgerName,
   checkLedgerOptions,
@@ -36,23 +39,25 @@ import {
 import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './opening.ts';
 import type { PageTable } from './pages.ts';
 import { ParkedCommits } from './parked.ts';
+import { Past } from './past.ts';
 import type {
   Change,
   Clock,
   ImportReport,
   Ledger,
+  LedgerUsage,
   PutOptions,
   RecoveryReport,
   VerifyReport,
   WriteResult,
 } from './ledger.ts';
-import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
+import { checkLimit, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 import { mergedAnew, replayLog } from './recovery.ts';
 import { LocalReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
 import { runsBy } from './runs-by.ts';
 import { kindOf } from './snapshot.ts';
-import { cutCommits, operationFor, type Write } from './transaction.ts';
+import { combined, cutCommits, operationFor, type Write } from './transaction.ts';
 import { LocalView, type AllDocsOptions, type DocumentRow } from './view.ts';
 
 /** How many bytes of commits are handed to the log at once. */
@@ -115,6 +120,7 @@ export class LocalLedger implements Ledger {
   #unreadable: readonly CID[];
   #documents: Documents;
   #view: LocalView;
+  #past: Past;
   #pending: PendingWrite[] = [];
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
@@ -147,6 +153,7 @@ export class LocalLedger implements Ledger {
     this.#savedCommits = parts.savedCommits;
     this.#unsavedBytes = parts.unsavedBytes;
     this.#view = this.#liveView();
+    this.#past = new Past(this.#store.state, this.#log);
     this.#compaction = new Compaction({
       log: this.#log,
       store: this.#store,
@@ -253,6 +260,20 @@ export class LocalLedger implements Ledger {
     return { id, clock: await this.#enqueue({ kind: 'put', id, document, resolve }) };
   }
 
+  async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
+    this.#checkOpen();
+    const encoded = encodeSomeFields(document, this.#options.maxDocumentBytes);
+    return this.patchEncoded(encoded, options);
+  }
+
+  /** Writes fields that `encodeSomeFields` has checked. */
+  async patchEncoded(document: EncodedDocument, options: PutOptions = {}): Promise<WriteResult> {
+    this.#checkOpen();
+    const { id } = document;
+    const resolve = options.resolve ?? false;
+    return { id, clock: await this.#enqueue({ kind: 'patch', id, document, resolve }) };
+  }
+
   async del(id: string): Promise<WriteResult> {
     this.#checkOpen();
     checkId(id);
@@ -311,6 +332,11 @@ export class LocalLedger implements Ledger {
     return (await this.#reading()).conflicts(id);
   }
 
+  async conflicted(): Promise<string[]> {
+    await this.#reading();
+    return conflictedIds(this.#documents);
+  }
+
   async changes(
     since: Clock = [],
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
@@ -331,6 +357,24 @@ export class LocalLedger implements Ledger {
       for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
     }
     return [...ids].sort();
+  }
+
+  async commits({ since = [], limit = Infinity }: CommitsOptions = {}): Promise<CommitEntry[]> {
+    checkLimit(limit);
+    await this.#reading();
+    const commits = since.length === 0 ? this.#store.wholeCommits() : this.#commitsSince(since);
+    return commitEntries(commits, limit, this.#store.state);
+  }
+
+  async clockAt(timeMs: number): Promise<Clock> {
+    if (Number.isNaN(timeMs)) {
+      throw new LedgerError('invalid-option', 'a time is a number of milliseconds since 1970');
+    }
+    await this.#reading();
+    const { table, count } = this.#store;
+    const heads = await this.#past.headsBefore(hybridTimeAfter(timeMs), count);
+    if (heads === undefined) throw this.#dropped(`commits of times around ${timeMs}`);
+    return heads.map((head) => table.cid(head));
   }
 
   at(clock: Clock): LocalView {
@@ -368,6 +412,17 @@ export class LocalLedger implements Ledger {
   /** `count`, of a ledger that is closed too. */
   get documentCount(): number {
     return this.#documents.count();
+  }
+
+  usage(): LedgerUsage {
+    this.#checkOpen();
+    const { documentCount: documents, storedBytes } = this;
+    return { commits: this.#store.blockCount, documents, storedBytes };
+  }
+
+  /** What both logs take, of a ledger that is closed too. */
+  get storedBytes(): number {
+    return this.#log.bytes + this.#parkedLog.bytes;
   }
 
   async digest(): Promise<string> {
@@ -423,14 +478,14 @@ export class LocalLedger implements Ledger {
       const corrupt: { cid: CID; error: unknown }[] = [];
       let [bytes, done] = [0, 0];
       const total = this.#store.blockCount;
-      const documents = await this.#mergedAnew(
-        () => true,
-        (cid, error) => corrupt.push({ cid, error }),
-        (length) => {
+      const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
+      const documents = await mergedAnew(this.#log, this.#store.state, fresh, {
+        onCorrupt: (cid, error) => corrupt.push({ cid, error }),
+        onBlock: (length) => {
           bytes += length;
           onProgress?.(Math.min(++done, total), total);
         },
-      );
+      });
       const whole = corrupt.length === 0;
       const digest = whole ? hex(await documents.digest()) : '';
       return {
@@ -496,7 +551,7 @@ export class LocalLedger implements Ledger {
   }
 
   /**
-   * Turns writes into operations and commits them. Of several writes of one document the last counts.
+   * Turns writes into operations and commits them. Several writes of one document become one.
    * @param refuse is told of a document whose write cannot be, which then does not keep the others
    *   from being committed; without it the first such write refuses all
    */
@@ -506,12 +561,12 @@ export class LocalLedger implements Ledger {
   ): Promise<void> {
     this.#checkWritable();
     const last = new Map<string, Write>();
-    for (const write of writes) last.set(write.id, overtaking(last.get(write.id), write));
+    for (const write of writes) last.set(write.id, combined(last.get(write.id), write));
     let operations: Uint8Array[] = [];
     let bytes = 0;
     for (const [id, write] of last) {
       try {
-        const made = operationFor(write, this.#documents);
+        const made = operationFor(write, this.#documents, this.#options.maxDocumentBytes);
         const operation = made instanceof Promise ? await made : made;
         if (operation === undefined) continue;
         operations.push(operation);
@@ -666,7 +721,7 @@ export class LocalLedger implements Ledger {
   }
 
   #checkClock(clock: Clock): Clock {
-    const unknown = clock.find((cid) => this.#store.numberOf(cid) < 0);
+    const unknown = clock.find((cid) => !this.#store.isMerged(cid));
     if (unknown === undefined) return clock;
     throw new LedgerError('unknown-clock', `ledger '${this.name}' does not hold commit ${unknown}`);
   }
@@ -676,7 +731,7 @@ export class LocalLedger implements Ledger {
     const commits = this.#store.commitsSince(clock);
     if (commits !== undefined) return commits;
     this.#checkClock(clock);
-    throw new LedgerError('unknown-clock', `ledger '${this.name}' has dropped what came after it`);
+    throw this.#dropped('what came after it');
   }
 
   #liveView(): LocalView {
@@ -686,29 +741,14 @@ export class LocalLedger implements Ledger {
 
   async #documentsBelow(heads: Clock): Promise<Documents> {
     if (this.#losing !== undefined) await this.#losing;
-    const { table } = this.#store;
-    const below = table.ancestors(this.#checkClock(heads).map((cid) => this.#store.numberOf(cid)));
-    for (const { root } of await rootsOf(this.#store.state, this.#log)) {
-      if (root.heads.every((head) => below.has(table.find(head.digest)))) continue;
-      const what = `the commits below ${heads.join(', ')} were dropped`;
-      throw new LedgerError('unknown-clock', `ledger '${this.name}': ${what}`);
-    }
-    return this.#mergedAnew(
-      (commit) => below.has(commit),
-      (_cid, error) => {
-        if (error instanceof StorageError && error.code === 'corrupt') this.#loseCorrupt();
-        throw error;
-      },
-    );
+    const numbers = this.#checkClock(heads).map((cid) => this.#store.mergedNumberOf(cid));
+    const documents = await this.#past.documentsBelow(numbers);
+    if (documents !== undefined) return documents;
+    throw this.#dropped(`the commits below ${heads.join(', ')}`);
   }
 
-  #mergedAnew(
-    accept: (commit: number) => boolean,
-    onCorrupt: (cid: CID, error: unknown) => void,
-    onBlock?: (bytes: number) => void,
-  ): Promise<Documents> {
-    const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
-    return mergedAnew(this.#log, this.#store.state, fresh, { accept, onCorrupt, onBlock });
+  #dropped(what: string): LedgerError {
+    return new LedgerError('unknown-clock', `ledger '${this.name}' has dropped ${what}`);
   }
 
   /** Merges the whole log anew, after a commit was lost or came back. */
@@ -721,6 +761,7 @@ export class LocalLedger implements Ledger {
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
+    this.#past = new Past(state, this.#log);
     for (const listener of this.#rebuiltListeners) tell(listener, undefined);
   }
 
@@ -827,12 +868,6 @@ export class LocalLedger implements Ledger {
     this.#savedCommits = this.#store.count;
     this.#unsavedBytes = 0;
   }
-}
-
-/** A later write takes the place of an earlier one of the same document, but settles what that settled. */
-function overtaking(earlier: Write | undefined, later: Write): Write {
-  if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
-  return { ...later, resolve: true };
 }
 
 interface PendingWrite {

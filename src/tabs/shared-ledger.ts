@@ -3,7 +3,9 @@ import {
   type EncodedDocument,
   encodeDocument,
   encodeDocuments,
+  encodeSomeFields,
 } from '../ledger/document.ts';
+import type { CommitEntry, CommitsOptions } from '../ledger/commit-entries.ts';
 import type { CompactReport } from '../ledger/compaction.ts';
 import type { Conflict, HistoryEntry } from '../ledger/history.ts';
 import { importCar } from '../ledger/import-car.ts';
@@ -12,6 +14,7 @@ import type {
   Clock,
   ImportReport,
   Ledger,
+  LedgerUsage,
   PutOptions,
   RecoveryReport,
   VerifyReport,
@@ -67,6 +70,11 @@ export class SharedLedger implements Ledger {
     return this.#tab.call('put', encodeDocument(document, this.#maxDocumentBytes), options);
   }
 
+  async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
+    this.#tab.checkOpen();
+    return this.#tab.call('patch', encodeSomeFields(document, this.#maxDocumentBytes), options);
+  }
+
   async del(id: string): Promise<WriteResult> {
     return this.#tab.call('del', id);
   }
@@ -100,6 +108,18 @@ export class SharedLedger implements Ledger {
     return this.#now.conflicts(id);
   }
 
+  async conflicted(): Promise<string[]> {
+    return this.#tab.call('conflicted');
+  }
+
+  async commits(options?: CommitsOptions): Promise<CommitEntry[]> {
+    return this.#tab.call('commits', options);
+  }
+
+  async clockAt(timeMs: number): Promise<Clock> {
+    return this.#tab.call('clockAt', timeMs);
+  }
+
   async changes(
     since?: Clock,
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
@@ -122,6 +142,14 @@ export class SharedLedger implements Ledger {
   count(): number {
     this.#tab.checkOpen();
     return this.#tab.ledger?.count() ?? this.#tab.state.count;
+  }
+
+  usage(): LedgerUsage {
+    this.#tab.checkOpen();
+    const { ledger } = this.#tab;
+    if (ledger !== undefined) return ledger.usage();
+    const { blockCount: commits, count: documents, storedBytes } = this.#tab.state;
+    return { commits, documents, storedBytes };
   }
 
   async digest(): Promise<string> {
