@@ -76,7 +76,7 @@ export class Compaction {
    * until `release`. The caller keeps writes away meanwhile: a commit that the clock tells of may not
    * be in the documents yet, and whoever merges such a snapshot would lose it.
    */
-  snapshot(): { blocks(): AsyncGenerator<Block>; release(): void } {
+  snapshot(): { readonly blocks: () => AsyncGenerator<Block>; readonly release: () => void } {
     const { table, heads, context } = this.#owner.store.state;
     const documents = this.#owner.documents().frozen();
     const covered = context.copy();
