@@ -9,6 +9,7 @@ import { CidSet } from './diff/list.ts';
 import { takesNothing } from './messages.ts';
 import { MAX_QUEUED_BLOCKS } from './outbox.ts';
 import { Queue, Signal } from './queue.ts';
+import { MAX_TRACED_CIDS } from './trace.ts';
 
 /*
  * The original wire form: JSON lists and whole CARs, one a frame, nothing acknowledged.
@@ -73,10 +74,11 @@ export class OriginalDialect implements Dialect {
 
   frame(frame: Frame): void {
     if (looksOriginal(frame)) {
-      this.#onJson(typeof frame === 'string' ? frame : decodeText(frame));
+      this.#onJson(typeof frame === 'string' ? frame : decodeText(frame), frame);
     } else if (typeof frame === 'string') {
       throw new ProtocolError('malformed-frame', 'a text frame that is not JSON');
     } else {
+      this.#host.trace.message('in', 'car', frame);
       this.#waitingBytes += frame.length;
       if (this.#waitingBytes > MAX_WAITING_BYTES) {
         throw new ProtocolError('window-exceeded', `${this.#waitingBytes} bytes wait to be stored`);
@@ -115,8 +117,9 @@ export class OriginalDialect implements Dialect {
 
   // --- what the other side says ---
 
-  #onJson(text: string): void {
+  #onJson(text: string, frame: Frame): void {
     const message = parseJson(text);
+    this.#host.trace.message('in', message.ok === true ? 'ok' : 'list', frame);
     if (message.ok === true) {
       if (this.#answer === 'ok') throw unexpected('a second answer to one list');
       this.#answer = 'ok';
@@ -168,7 +171,11 @@ export class OriginalDialect implements Dialect {
         );
       }
     }
-    if (this.#takes) return replica.receive([...others, ...rootBlocks.values()], origin);
+    if (this.#takes) {
+      await replica.receive([...others, ...rootBlocks.values()], origin);
+      this.#traceBlocks('in', blocks);
+      return;
+    }
     // A peer of this form cannot be told: it sends heads that are here already, too.
     for (const { cid } of blocks) if (!(await replica.has(cid))) throw takesNothing();
   }
@@ -183,8 +190,10 @@ export class OriginalDialect implements Dialect {
   // --- what this side says ---
 
   async #speak(): Promise<void> {
-    this.#send(await this.#list());
-    await this.#answerTo(await this.#theirList());
+    this.#send(await this.#list(), 'list');
+    const theirs = await this.#theirList();
+    if (this.#host.trace.isHeard) await this.#traceDifference(theirs);
+    await this.#answerTo(theirs);
     this.#theirs = 'answered';
     this.#evaluate();
     for (;;) {
@@ -262,8 +271,8 @@ export class OriginalDialect implements Dialect {
       whole = undefined;
       for (const each of blocks) if (!theirs.has(each.cid)) await this.#sendUpdate(each);
     }
-    if (!lacking) return this.#send(JSON.stringify({ ok: true }));
-    if (whole !== undefined) return this.#send(carFrames(whole.blocks, whole.header));
+    if (!lacking) return this.#send(JSON.stringify({ ok: true }), 'ok');
+    if (whole !== undefined) return this.#sendBlocks(whole.header, whole.blocks);
     await this.#sendRest(roots);
   }
 
@@ -314,7 +323,32 @@ export class OriginalDialect implements Dialect {
       );
     }
     await this.#room();
-    this.#send(carFrames(blocks, header));
+    this.#sendBlocks(header, blocks);
+  }
+
+  #sendBlocks(header: Uint8Array, blocks: readonly Block[]): void {
+    this.#send(carFrames(blocks, header), 'car');
+    this.#traceBlocks('out', blocks);
+  }
+
+  #traceBlocks(direction: 'in' | 'out', blocks: readonly Block[]): void {
+    const { trace } = this.#host;
+    if (!trace.isHeard) return;
+    const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
+    trace.tell({ kind: 'blocks', direction, cids: blocks.map(({ cid }) => cid), bytes });
+  }
+
+  /** What is lacked here the other side finds out. */
+  async #traceDifference(theirs: CidSet): Promise<void> {
+    const { replica, trace } = this.#host;
+    const lacked: CID[] = [];
+    for await (const cid of replica.cids()) if (!theirs.has(cid)) lacked.push(cid);
+    trace.tell({
+      kind: 'difference',
+      how: 'list',
+      lackedHere: { count: undefined, cids: [] },
+      lackedThere: { count: lacked.length, cids: lacked.slice(0, MAX_TRACED_CIDS) },
+    });
   }
 
   async #load(cid: CID): Promise<Block> {
@@ -330,8 +364,8 @@ export class OriginalDialect implements Dialect {
     if (this.#stopped || this.#ending) throw new ConnectionError('closed', 'the session has ended');
   }
 
-  #send(frame: Frame): void {
-    if (!this.#stopped) this.#host.send(frame);
+  #send(frame: Frame, type: string): void {
+    if (!this.#stopped) this.#host.send(frame, type);
   }
 
   async #wait(): Promise<void> {
