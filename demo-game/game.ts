@@ -1,12 +1,13 @@
 import {
   openLedger,
+  PastedSignaling,
   type Ledger,
   type LedgerOptions,
   type Linker,
   type Room,
   type SignalingAdapter,
 } from 'emberlink';
-import { linkTo, readAddress, type GameAddress } from './address.ts';
+import { linkTo, readAddress, readPasted, type GameAddress } from './address.ts';
 import { Bot } from './bot.ts';
 import { seedOf } from './chance.ts';
 import { ChatLog } from './chat-log.ts';
@@ -87,6 +88,7 @@ export class Game {
   readonly #slot: Slot;
   readonly #clock: SharedClock;
   readonly #party: Party;
+  readonly #pasted: PastedSignaling;
   readonly #chat: ChatLog;
   readonly #loops = new Loops();
   readonly #listeners = new Set<(event: GameEvent) => void>();
@@ -131,14 +133,16 @@ export class Game {
     this.#chat = new ChatLog((player) => this.#profileOf(player));
     this.#spark = { ...startPlace(seedOf(this.me)), fastMs: 0, wideMs: 0 };
     this.#drawn = new Drawn(this.me);
-    const { signaling, iceServers, linker } = options;
+    const { signaling, linker } = options;
+    const ice = options.iceServers === undefined ? {} : { iceServers: [...options.iceServers] };
+    this.#pasted = new PastedSignaling(ice);
     this.#party = new Party({
       ledger,
       player: this.me,
       room: address.room,
       key: address.key,
-      signaling: signaling === undefined ? [] : [signaling],
-      ...(iceServers === undefined ? {} : { iceServers }),
+      signaling: signaling === undefined ? [this.#pasted] : [this.#pasted, signaling],
+      ...ice,
       ...(linker === undefined ? {} : { linker }),
       clock,
       ownTime: options.now ?? Date.now,
@@ -274,6 +278,30 @@ export class Game {
     this.#party.plug();
   }
 
+  // --- without a server ---
+
+  /** The link to send to somebody, who opens it and sends back the answer that they are shown. */
+  async offer(): Promise<string> {
+    return linkTo(this.#options.address, this.#address, await this.#pasted.offer());
+  }
+
+  /**
+   * Takes an offer, or the link that it is in, and makes the answer to send back.
+   * @throws GameError for one to another room; SignalError and ConnectionError like `PastedSignaling`
+   */
+  async accept(text: string): Promise<string> {
+    const { signal, room } = readPasted(text);
+    if (room !== undefined && room !== this.#address.room) {
+      throw new GameError('This is an invitation to another game: open its link.');
+    }
+    return this.#pasted.accept(signal);
+  }
+
+  /** Takes the answer to an offer. @throws SignalError like `PastedSignaling` */
+  connect(answer: string): void {
+    this.#pasted.connect(answer);
+  }
+
   /** Leaves the room, writes what was taken, and closes the ledger. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -281,6 +309,7 @@ export class Game {
     clearInterval(this.#beat);
     await this.#match.flush();
     await this.#party.unplug();
+    await this.#pasted.close();
     await this.#match.close();
     await this.ledger.close();
     this.#slot.release();
@@ -471,7 +500,7 @@ export class Game {
     this.#follow();
     void this.#match.look();
     this.#keepCompany(nowMs);
-    const isDue = this.#match.nextInMs() < -place * TURN_MS;
+    const isDue = this.#match.nextInMs() <= -place * TURN_MS;
     const isLate = nowMs - this.#openedAtMs > place * TURN_MS;
     if (isDue && isLate && this.#party.isSettled(nowMs)) void this.#beginRound();
     this.#results.settle(nowMs, place).catch((error: unknown) => this.#fail(error));

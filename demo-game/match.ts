@@ -111,7 +111,7 @@ export class Match {
 
   /** How long until the next round is due, less than 0 when it should have begun. */
   nextInMs(): number {
-    if (this.#round === 0) return 0;
+    if (this.#round === 0) return Number.NEGATIVE_INFINITY;
     return this.#options.roundMs + this.#options.pauseMs - this.elapsedMs();
   }
 
