@@ -180,8 +180,11 @@ export class Party {
       this.#options.listener.left(player);
     }
     this.#options.clock.keepOnly(this.#players);
-    // Before they are linked, so that nothing that they bring is missed.
-    if (peers.some(({ id }) => !this.#seen.has(id))) this.#options.listener.meeting(playersBefore);
+    // Before they are linked, or linked again, so that nothing that they bring is missed.
+    const isComing = peers.some(({ id }) => !this.#seen.has(id));
+    const isLost = peers.some((peer) => before.has(peer.id) && !isLinked(peer));
+    if (isComing) this.#options.listener.meeting(playersBefore);
+    else if (isLost) this.#options.listener.meeting(this.#players);
     this.#seen = new Set(peers.map(({ id }) => id));
     if (linked.some(({ id }) => !before.has(id))) void this.#meet();
     const connection = this.#connectionNow(this.#players.size);

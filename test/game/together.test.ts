@@ -135,10 +135,9 @@ test('who pulls the plug plays on; plugged in again, what was played apart comes
         await converged(all);
         nothingIsLost(all);
         // All know the same, and nobody has anything more to write.
-        const commits = async (): Promise<number> => (await alice.game.ledger.usage()).commits;
-        const written = await commits();
+        const { commits } = alice.game.ledger.usage();
         await new Promise((resolve) => setTimeout(resolve, 2500));
-        expect(await commits()).toBe(written);
+        expect(alice.game.ledger.usage().commits).toBe(commits);
       },
       { maxDelayMs: 40, datagramLossPercent: 5 },
     ),
@@ -239,4 +238,30 @@ test('rounds that were played apart become one by number, with one result', () =
       expect(rounds()[0]).toBe(rounds()[1]);
       expect(both.map(({ game }) => game.connection.state)).toEqual(['playing', 'playing']);
     }),
+  ));
+
+test('a network that is lost and comes back brings together what was played meanwhile', () =>
+  withSeed(seed + 5, (random) =>
+    withTable(
+      random,
+      async (table) => {
+        const alice = await table.sit('alice', { times: ONE_ROUND });
+        const bob = await table.sit('bob', { times: ONE_ROUND });
+        const both = [alice, bob];
+        await together(both);
+        await steerAbout(both, random, 1000);
+        table.network.cut('alice', 'bob');
+        const others = (): number =>
+          both.filter(({ game }) => game.connection.state === 'playing').length;
+        await expect.poll(others, SOON).toBe(0);
+        await steerAbout(both, random, 2000);
+        expect(sceneOf(alice).players.some(({ kind }) => kind === 'bot')).toBe(false);
+        table.network.heal('alice', 'bob');
+        const merged = (): number =>
+          both.filter(({ events }) => events.some(({ kind }) => kind === 'merged')).length;
+        await expect.poll(merged, SOON).toBe(2);
+        await together(both);
+      },
+      { goneAfterMs: 1000 },
+    ),
   ));
