@@ -1,3 +1,5 @@
+import { remember } from '../remember.ts';
+
 /** What happened, in a line. */
 export interface LoggedEvent {
   /** From 1, without gaps. */
@@ -35,6 +37,8 @@ export interface EventFilter {
   readonly text: string;
 }
 
+const MAX_PEERS = 50;
+
 /** The last so many events. */
 export class EventLog {
   readonly #most: number;
@@ -42,6 +46,7 @@ export class EventLog {
   /** Where the oldest one lies, once all places are taken. */
   #start = 0;
   #count = 0;
+  readonly #peers = new Map<string, true>();
 
   constructor(most = 5000) {
     this.#most = most;
@@ -56,7 +61,15 @@ export class EventLog {
     return this.#events.length;
   }
 
+  /** Those that events were about, the last ones of them. */
+  get peers(): readonly string[] {
+    return [...this.#peers.keys()];
+  }
+
   add(event: Omit<LoggedEvent, 'number'>): void {
+    if (event.peer !== undefined && !this.#peers.has(event.peer)) {
+      remember(this.#peers, event.peer, true, MAX_PEERS);
+    }
     const numbered = { number: ++this.#count, ...event };
     if (this.#events.length < this.#most) {
       this.#events.push(numbered);
@@ -78,6 +91,7 @@ export class EventLog {
   clear(): void {
     this.#events.length = 0;
     this.#start = 0;
+    this.#peers.clear();
   }
 
   /** All of them, oldest first, each as JSON on a line of its own. */
