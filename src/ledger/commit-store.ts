@@ -174,9 +174,14 @@ export class CommitStore {
     return root?.location ?? loose.get(keyOf(digest));
   }
 
-  /** All applied commits, parents first; those that come after this call are not among them. */
+  /** All applied commits by number, parents first; those that come after this call are not among them. */
+  wholeCommits(): Generator<number> {
+    return wholeCommits(this.#state.table, this.#applied);
+  }
+
+  /** The CIDs of `wholeCommits`. */
   cids(): Generator<CID> {
-    return wholeCids(this.#state.table, this.#applied);
+    return cidsOf(this.wholeCommits(), this.#state.table);
   }
 
   /** What the log holds of it all: the merged snapshots, pages before roots, then the commits. */
@@ -553,6 +558,10 @@ const LIVE_BYTES = 64 * 1024;
 
 const NO_DIGEST = new Uint8Array(DIGEST_BYTES);
 
-function* wholeCids(table: CommitTable, count: number): Generator<CID> {
-  for (let commit = 0; commit < count; commit++) if (table.isWhole(commit)) yield table.cid(commit);
+function* wholeCommits(table: CommitTable, count: number): Generator<number> {
+  for (let commit = 0; commit < count; commit++) if (table.isWhole(commit)) yield commit;
+}
+
+function* cidsOf(commits: Iterable<number>, table: CommitTable): Generator<CID> {
+  for (const commit of commits) yield table.cid(commit);
 }

@@ -13,6 +13,7 @@ import { CommitStore, type Applied, type Received, type Rejected } from './commi
 import { Compaction, type CompactReport } from './compaction.ts';
 import { emptyState, rootsOf, type ClockState } from './clock-state.ts';
 import type { CommitTable } from './commit-table.ts';
+import { commitEntries, type CommitEntry, type CommitsOptions } from './commit-entries.ts';
 import { readCommit } from './commit.ts';
 import {
   checkId,
@@ -24,7 +25,7 @@ import {
 } from './document.ts';
 import { Documents } from './documents.ts';
 import { importCar } from './import-car.ts';
-import { hex, type Conflict, type HistoryEntry } from './history.ts';
+import { conflictedIds, hex, type Conflict, type HistoryEntry } from './history.ts';
 import {
   checkLedgerName,
   checkLedgerOptions,
@@ -42,12 +43,13 @@ import type {
   Clock,
   ImportReport,
   Ledger,
+  LedgerUsage,
   PutOptions,
   RecoveryReport,
   VerifyReport,
   WriteResult,
 } from './ledger.ts';
-import type { MapFunction, QueryOptions, QueryRow } from './query.ts';
+import { checkLimit, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 import { mergedAnew, replayLog } from './recovery.ts';
 import { LocalReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
@@ -326,6 +328,11 @@ export class LocalLedger implements Ledger {
     return (await this.#reading()).conflicts(id);
   }
 
+  async conflicted(): Promise<string[]> {
+    await this.#reading();
+    return conflictedIds(this.#documents);
+  }
+
   async changes(
     since: Clock = [],
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
@@ -346,6 +353,13 @@ export class LocalLedger implements Ledger {
       for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
     }
     return [...ids].sort();
+  }
+
+  async commits({ since = [], limit = Infinity }: CommitsOptions = {}): Promise<CommitEntry[]> {
+    checkLimit(limit);
+    await this.#reading();
+    const commits = since.length === 0 ? this.#store.wholeCommits() : this.#commitsSince(since);
+    return commitEntries(commits, limit, this.#store.state);
   }
 
   at(clock: Clock): LocalView {
@@ -383,6 +397,17 @@ export class LocalLedger implements Ledger {
   /** `count`, of a ledger that is closed too. */
   get documentCount(): number {
     return this.#documents.count();
+  }
+
+  usage(): LedgerUsage {
+    this.#checkOpen();
+    const { documentCount: documents, storedBytes } = this;
+    return { commits: this.#store.blockCount, documents, storedBytes };
+  }
+
+  /** What both logs take, of a ledger that is closed too. */
+  get storedBytes(): number {
+    return this.#log.bytes + this.#parkedLog.bytes;
   }
 
   async digest(): Promise<string> {
