@@ -1,0 +1,35 @@
+/** Red, green and blue from 0 to 255. */
+export type Rgb = readonly [number, number, number];
+
+const PLAYERS: readonly Rgb[] = [
+  [255, 122, 41],
+  [86, 180, 233],
+  [240, 228, 66],
+  [0, 190, 140],
+  [225, 110, 190],
+  [240, 240, 250],
+  [70, 110, 255],
+  [225, 60, 50],
+];
+
+/** What sprites are painted with: the players' colours first, by their index. */
+export const TINTS: readonly Rgb[] = [
+  ...PLAYERS,
+  [255, 246, 232],
+  [255, 150, 40],
+  [120, 220, 255],
+  [10, 8, 8],
+];
+export const WHITE: number = PLAYERS.length;
+/** Of embers that make fast, and of those that make wide. */
+export const GOLD: number = WHITE + 1;
+export const ICE: number = WHITE + 2;
+export const SOOT: number = WHITE + 3;
+
+export function tintOf(colour: number): number {
+  return colour % PLAYERS.length;
+}
+
+export function rgbOf(colour: number): Rgb {
+  return TINTS[tintOf(colour)]!;
+}
