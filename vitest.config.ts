@@ -14,7 +14,7 @@ const testFiles = (...names: string[]): string[] => names.map((name) => `test/${
 
 /** Of the tests of Node those that run within browsers too: other engines, other timers, no Node. */
 const alsoInBrowsers = testFiles(
-  'ledger/{guard,merge,query}',
+  'ledger/{guard,merge,patch,query}',
   'protocol/{closing,compression,hostile,live,original,pace}',
   'rooms/{handshake,keys,presence}',
   'storage/memory',

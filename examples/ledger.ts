@@ -7,6 +7,7 @@ const { clock } = await ledger.put({ _id: 'note:1', title: 'Fire', tags: ['warm'
 await ledger.bulk([{ _id: 'note:2', title: 'Frost', tags: ['cold'] }, { _id: 'note:3' }]);
 await ledger.del('note:3');
 await ledger.put({ _id: 'note:1', title: 'Wildfire', tags: ['warm', 'red'] });
+await ledger.patch({ _id: 'note:2', title: 'Frostbite' }); //       this field; the others stay
 
 console.log(await ledger.get('note:1')); //                        the document, or undefined
 console.log(await ledger.allDocs({ prefix: 'note:', limit: 10 })); // by id

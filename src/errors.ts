@@ -16,7 +16,8 @@ export type DocumentErrorCode =
   | 'invalid-id'
   | 'invalid-value'
   | 'document-too-large'
-  | 'not-a-document';
+  | 'not-a-document'
+  | 'empty-patch';
 
 /** A document that was refused; nothing of it was written. */
 export class DocumentError extends EmberlinkError<DocumentErrorCode> {

@@ -33,6 +33,9 @@ export interface EncodedDocument {
   readonly bytes: Uint8Array;
 }
 
+/** The size of an encoded document without fields. */
+const EMPTY_MAP_BYTES = 1;
+
 const utf8 = new TextEncoder();
 const LEAST_INT64 = -(2n ** 64n);
 const GREATEST_INT64 = 2n ** 64n - 1n;
@@ -51,13 +54,28 @@ export function encodeDocument(document: unknown, maxBytes: number): EncodedDocu
   const id = document['_id'];
   checkId(id);
   const bytes = encodeFields(document) ?? encodeChecked(document);
-  if (bytes.length > maxBytes) {
-    throw new DocumentError(
-      'document-too-large',
-      `document '${id}' has ${bytes.length} bytes; the limit (maxDocumentBytes) is ${maxBytes}`,
-    );
-  }
+  checkSize(id, bytes.length, maxBytes);
   return { id, bytes };
+}
+
+/**
+ * Like `encodeDocument`, for some fields of a document.
+ * @throws DocumentError, `empty-patch` when there is none
+ */
+export function encodeSomeFields(document: unknown, maxBytes: number): EncodedDocument {
+  const encoded = encodeDocument(document, maxBytes);
+  if (encoded.bytes.length > EMPTY_MAP_BYTES) return encoded;
+  const what = `a patch of document '${encoded.id}' without any field but its _id`;
+  throw new DocumentError('empty-patch', what);
+}
+
+/** @throws DocumentError `document-too-large` */
+export function checkSize(id: string, bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new DocumentError(
+    'document-too-large',
+    `document '${id}' has ${bytes} bytes; the limit (maxDocumentBytes) is ${maxBytes}`,
+  );
 }
 
 /** @throws DocumentError for the first that cannot be */

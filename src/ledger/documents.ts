@@ -155,14 +155,26 @@ export class Documents {
     return this.#states.get(id);
   }
 
-  /** The surviving versions of all fields, the winner of each first; deleted documents have them too. */
-  async fieldVersions(id: string): Promise<Map<string, FieldVersion[]>> {
+  /**
+   * The surviving versions of fields, the winner of each first; deleted documents have them too.
+   * @param names the fields to look at; all of them without
+   */
+  async fieldVersions(id: string, names?: Iterable<string>): Promise<Map<string, FieldVersion[]>> {
     const state = this.#states.get(id);
     if (state === undefined) return new Map();
-    const blocks = this.blocks.getAll(holdersOf(state));
-    if (!(blocks instanceof Promise)) return this.#allVersions(state, blocks);
+    const blocks = this.blocks.getAll(holdersOf(state, names));
+    if (!(blocks instanceof Promise)) return this.#versions(state, blocks, names);
     const asked = copyOf(state);
-    return this.#allVersions(asked, await blocks);
+    return this.#versions(asked, await blocks, names);
+  }
+
+  /** A document has no more bytes than this; found without reading any. */
+  boundOf(state: DocumentState): number {
+    let bytes = 0;
+    for (const holder of holdersOf(state)) {
+      bytes += isPage(holder) ? this.pages.location(holder).length : this.table.size(holder);
+    }
+    return bytes;
   }
 
   /**
@@ -216,7 +228,7 @@ export class Documents {
       return { _id: id, ...decodeFields(bytes.subarray(setAt, setEnd)) };
     }
     const document: Record<string, DocumentValue> = { _id: id };
-    for (const [name, versions] of this.#allVersions(state, blocks)) {
+    for (const [name, versions] of this.#versions(state, blocks)) {
       const value = versions[0]?.value;
       if (value !== undefined) document[name] = decodeValue(value);
     }
@@ -227,16 +239,17 @@ export class Documents {
   async elementsOf(state: DocumentState): Promise<EditedDocument> {
     const blocks = await this.blocks.getAll(holdersOf(state));
     const fields = new Map<string, Locator[]>();
-    for (const [name, versions] of this.#allVersions(state, blocks)) {
+    for (const [name, versions] of this.#versions(state, blocks)) {
       const places = versions.map((version) => version.at);
       if (places.length > 0) fields.set(name, places);
     }
     return { heads: asEdited(state).heads, base: undefined, fields };
   }
 
-  #allVersions(
+  #versions(
     state: DocumentState,
     blocks: ReadonlyMap<number, Uint8Array>,
+    only?: Iterable<string>,
   ): Map<string, FieldVersion[]> {
     const edited = asEdited(state);
     const writings = new Map<Locator, Map<string, Uint8Array | undefined>>();
@@ -248,8 +261,8 @@ export class Documents {
       }
       return writing;
     };
-    const names = new Set(edited.fields.keys());
-    if (edited.base !== undefined)
+    const names = new Set(only ?? edited.fields.keys());
+    if (only === undefined && edited.base !== undefined)
       for (const name of writingOf(edited.base).keys()) names.add(name);
     const versions = new Map<string, FieldVersion[]>();
     for (const name of [...names].sort()) {
@@ -300,7 +313,7 @@ export class Documents {
       return { id, heads: [{ commit, deleted: false }], writings };
     }
     const byCommit = new Map<number, { set: [string, Uint8Array][]; unset: string[] }>();
-    for (const [field, versions] of this.#allVersions(state, blocks)) {
+    for (const [field, versions] of this.#versions(state, blocks)) {
       for (const { commit, value } of versions) {
         const written = byCommit.get(commit) ?? { set: [], unset: [] };
         byCommit.set(commit, written);

@@ -17,7 +17,10 @@ export interface WriteResult {
 }
 
 export interface PutOptions {
-  /** Settles what concurrent writers left: this document's values win over all of them. */
+  /**
+   * Settles what concurrent writers left: this document's values win over all of them; of a patch
+   * those of its fields.
+   */
   readonly resolve?: boolean;
 }
 
@@ -92,6 +95,13 @@ export interface Ledger {
    * @throws DocumentError, LedgerError `closed`, StorageError; nothing is then written
    */
   put(document: Document, options?: PutOptions): Promise<WriteResult>;
+  /**
+   * Writes just the fields given, as far as they differ from the stored ones; all others stay as they
+   * are by then, whatever has come meanwhile. Where there is no document, these fields make one. A
+   * patch sees the writes of its own tick that were issued before it.
+   * @throws as `put`; DocumentError `empty-patch` without any field but `_id`
+   */
+  patch(document: Document, options?: PutOptions): Promise<WriteResult>;
   /** Deletes a document; nothing is written when there is none. An edit made elsewhere meanwhile wins. */
   del(id: string): Promise<WriteResult>;
   /**

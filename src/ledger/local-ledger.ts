@@ -18,6 +18,7 @@ import {
   checkId,
   encodeDocument,
   encodeDocuments,
+  encodeSomeFields,
   type Document,
   type EncodedDocument,
 } from './document.ts';
@@ -52,7 +53,7 @@ import { LocalReplica } from './replica.ts';
 import { encodeIndex } from './saved-index.ts';
 import { runsBy } from './runs-by.ts';
 import { kindOf } from './snapshot.ts';
-import { cutCommits, operationFor, type Write } from './transaction.ts';
+import { combined, cutCommits, operationFor, type Write } from './transaction.ts';
 import { LocalView, type AllDocsOptions, type DocumentRow } from './view.ts';
 
 /** How many bytes of commits are handed to the log at once. */
@@ -251,6 +252,20 @@ export class LocalLedger implements Ledger {
     const { id } = document;
     const resolve = options.resolve ?? false;
     return { id, clock: await this.#enqueue({ kind: 'put', id, document, resolve }) };
+  }
+
+  async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
+    this.#checkOpen();
+    const encoded = encodeSomeFields(document, this.#options.maxDocumentBytes);
+    return this.patchEncoded(encoded, options);
+  }
+
+  /** Writes fields that `encodeSomeFields` has checked. */
+  async patchEncoded(document: EncodedDocument, options: PutOptions = {}): Promise<WriteResult> {
+    this.#checkOpen();
+    const { id } = document;
+    const resolve = options.resolve ?? false;
+    return { id, clock: await this.#enqueue({ kind: 'patch', id, document, resolve }) };
   }
 
   async del(id: string): Promise<WriteResult> {
@@ -496,7 +511,7 @@ export class LocalLedger implements Ledger {
   }
 
   /**
-   * Turns writes into operations and commits them. Of several writes of one document the last counts.
+   * Turns writes into operations and commits them. Several writes of one document become one.
    * @param refuse is told of a document whose write cannot be, which then does not keep the others
    *   from being committed; without it the first such write refuses all
    */
@@ -506,12 +521,12 @@ export class LocalLedger implements Ledger {
   ): Promise<void> {
     this.#checkWritable();
     const last = new Map<string, Write>();
-    for (const write of writes) last.set(write.id, overtaking(last.get(write.id), write));
+    for (const write of writes) last.set(write.id, combined(last.get(write.id), write));
     let operations: Uint8Array[] = [];
     let bytes = 0;
     for (const [id, write] of last) {
       try {
-        const made = operationFor(write, this.#documents);
+        const made = operationFor(write, this.#documents, this.#options.maxDocumentBytes);
         const operation = made instanceof Promise ? await made : made;
         if (operation === undefined) continue;
         operations.push(operation);
@@ -827,12 +842,6 @@ export class LocalLedger implements Ledger {
     this.#savedCommits = this.#store.count;
     this.#unsavedBytes = 0;
   }
-}
-
-/** A later write takes the place of an earlier one of the same document, but settles what that settled. */
-function overtaking(earlier: Write | undefined, later: Write): Write {
-  if (earlier?.kind !== 'put' || !earlier.resolve || later.kind !== 'put') return later;
-  return { ...later, resolve: true };
 }
 
 interface PendingWrite {

@@ -113,10 +113,16 @@ export function isDeleted(state: DocumentState): boolean {
   return typeof state !== 'number' && state.heads.every((head) => head.deleted);
 }
 
-/** The blocks whose bytes tell the state's values. */
-export function holdersOf(state: DocumentState): Set<number> {
+/** The blocks whose bytes tell the values of a state, or of some of its fields. */
+export function holdersOf(state: DocumentState, fields?: Iterable<string>): Set<number> {
   if (typeof state === 'number') return new Set([holderOf(state)]);
   const holders = new Set<number>();
+  if (fields !== undefined) {
+    for (const field of fields) {
+      for (const version of versionsOf(state, field)) holders.add(holderOf(version));
+    }
+    return holders;
+  }
   if (state.base !== undefined) holders.add(holderOf(state.base));
   for (const versions of state.fields.values()) {
     for (const version of versions) holders.add(holderOf(version));

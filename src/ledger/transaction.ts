@@ -2,9 +2,10 @@ import { concatBytes, equalBytes, MAX_BLOCK_BYTES, type MaybePromise } from '../
 import { DocumentError } from '../errors.ts';
 import type { CommitTable } from './commit-table.ts';
 import { encodeDelete, encodePatch, encodePut, fieldSpans, MAX_REPLACES } from './commit.ts';
-import type { EncodedDocument } from './document.ts';
+import { checkSize, type EncodedDocument } from './document.ts';
 import type { Documents, FieldVersion } from './documents.ts';
 import { asEdited, isDeleted, type DocumentState } from './merge.ts';
+import { encodeSet } from './snapshot.ts';
 
 /** Commits are cut when their operations pass this many bytes: 64 KiB. */
 export const TARGET_COMMIT_BYTES: number = 64 * 1024;
@@ -12,15 +13,45 @@ export const TARGET_COMMIT_BYTES: number = 64 * 1024;
 /** What a commit needs beside its operations, at most: 1024 parents and its frame. */
 const COMMIT_OVERHEAD_BYTES = 64 * 1024;
 
-export type Write =
-  | {
-      readonly kind: 'put';
-      readonly id: string;
-      readonly document: EncodedDocument;
-      /** Whether concurrent versions are settled in favour of this document. */
-      readonly resolve: boolean;
+export type Write = FieldsWrite | { readonly kind: 'delete'; readonly id: string };
+
+/** What a document holds from now on, or some of its fields. */
+interface FieldsWrite {
+  readonly kind: 'put' | 'patch';
+  readonly id: string;
+  readonly document: EncodedDocument;
+  /** Whether concurrent versions are settled in favour of these fields, or in favour of which. */
+  readonly resolve: boolean | ReadonlySet<string>;
+}
+
+/** One write in place of two of the same document, of which the later one builds on the earlier. */
+export function combined(earlier: Write | undefined, later: Write): Write {
+  if (earlier === undefined || later.kind === 'delete') return later;
+  if (earlier.kind === 'delete') return { ...later, kind: 'put' };
+  const resolve = combinedResolve(earlier, later);
+  if (later.kind === 'put') return { ...later, resolve };
+  const fields = new Map<string, Uint8Array>();
+  for (const { bytes } of [earlier.document, later.document]) {
+    for (const { name, valueAt, end } of fieldSpans(bytes)) {
+      fields.set(name, bytes.subarray(valueAt, end));
     }
-  | { readonly kind: 'delete'; readonly id: string };
+  }
+  const { id } = later;
+  return { kind: earlier.kind, id, document: { id, bytes: encodeSet([...fields]) }, resolve };
+}
+
+/** What either of them settles stays settled. */
+function combinedResolve(earlier: FieldsWrite, later: FieldsWrite): FieldsWrite['resolve'] {
+  const writes = [earlier, later];
+  if (writes.some(({ kind, resolve }) => kind === 'put' && resolve === true)) return true;
+  const names = new Set(
+    writes.flatMap(({ document, resolve }) => {
+      if (typeof resolve !== 'boolean') return [...resolve];
+      return resolve ? fieldSpans(document.bytes).map(({ name }) => name) : [];
+    }),
+  );
+  return names.size > 0 && names;
+}
 
 /**
  * The operation that takes the stored document to what a write says: the fields that differ, and the
@@ -30,6 +61,7 @@ export type Write =
 export function operationFor(
   write: Write,
   documents: Documents,
+  maxDocumentBytes: number,
 ): MaybePromise<Uint8Array | undefined> {
   const { id } = write;
   const state = documents.stateOf(id);
@@ -38,38 +70,70 @@ export function operationFor(
     const heads = headCommits(state, documents).slice(0, MAX_REPLACES);
     return encodeDelete(id, namesOf(heads, documents.table));
   }
+  // Each of the writes that were combined was small enough.
+  checkSize(id, write.document.bytes.length, maxDocumentBytes);
   if (state === undefined) return encodePut(id, NO_NAMES, write.document.bytes);
-  return patchFor(write, state, documents);
+  return changeFor(write, state, documents, maxDocumentBytes);
 }
 
-async function patchFor(
-  { id, document: { bytes }, resolve }: Extract<Write, { kind: 'put' }>,
+async function changeFor(
+  { kind, id, document: { bytes }, resolve }: FieldsWrite,
   state: DocumentState,
   documents: Documents,
+  maxDocumentBytes: number,
 ): Promise<Uint8Array | undefined> {
-  const stored = await documents.fieldVersions(id);
   const deleted = isDeleted(state);
+  // Where there is no document, a patch makes one.
+  const isWhole = kind === 'put' || deleted;
+  const spans = fieldSpans(bytes);
+  const names = new Set(spans.map((span) => span.name));
+  if (!isWhole) await checkGrowth(id, bytes, state, documents, maxDocumentBytes);
+  const stored = await documents.fieldVersions(id, isWhole ? undefined : names);
   const differs = (name: string, value: Uint8Array | undefined): boolean => {
     const versions = stored.get(name) ?? [];
-    if (resolve && versions.length > 1) return true;
+    const settles = typeof resolve === 'boolean' ? resolve : resolve.has(name);
+    if (settles && versions.length > 1) return true;
     const winner = versions[0]?.value;
     if (value === undefined) return winner !== undefined;
     return deleted || winner === undefined || !equalBytes(winner, value);
   };
-  const spans = fieldSpans(bytes);
   const set = spans.filter(({ name, valueAt, end }) => differs(name, bytes.subarray(valueAt, end)));
-  const names = new Set(spans.map((span) => span.name));
   const unset = [...stored.keys()].filter((name) => !names.has(name) && differs(name, undefined));
   const heads = headCommits(state, documents);
-  const settles = resolve && heads.length > 1;
+  const settles = kind === 'put' && resolve === true && heads.length > 1;
   if (set.length === 0 && unset.length === 0 && !deleted && !settles) return undefined;
 
   const changed = [...set.map((span) => span.name), ...unset];
   const replaced = new Set([...heads, ...changed.flatMap((name) => commitsIn(stored.get(name)))]);
   const replaces = namesOf([...replaced].slice(0, MAX_REPLACES), documents.table);
   const operation = encodePatch(id, replaces, bytes, set, unset);
-  checkSize(id, operation);
+  checkOperation(id, operation);
   return operation;
+}
+
+/**
+ * Keeps patches, each of them small, from adding up to a document beyond the limit. One that others
+ * have brought beyond it may still become smaller.
+ * @throws DocumentError `document-too-large`
+ */
+async function checkGrowth(
+  id: string,
+  patch: Uint8Array,
+  state: DocumentState,
+  documents: Documents,
+  maxDocumentBytes: number,
+): Promise<void> {
+  if (documents.boundOf(state) + patch.length <= maxDocumentBytes) return;
+  const fields = new Map<string, Uint8Array>();
+  for (const [name, [winner]] of await documents.fieldVersions(id)) {
+    if (winner?.value !== undefined) fields.set(name, winner.value);
+  }
+  const before = encodeSet([...fields]).length;
+  for (const { name, valueAt, end } of fieldSpans(patch)) {
+    fields.set(name, patch.subarray(valueAt, end));
+  }
+  const after = encodeSet([...fields]).length;
+  if (after > before) checkSize(id, after, maxDocumentBytes);
 }
 
 /** Splits operations into commits of bounded size, in order. */
@@ -91,7 +155,7 @@ export function cutCommits(operations: readonly Uint8Array[]): Uint8Array[][] {
   return commits;
 }
 
-function checkSize(id: string, operation: Uint8Array): void {
+function checkOperation(id: string, operation: Uint8Array): void {
   const limit = MAX_BLOCK_BYTES - COMMIT_OVERHEAD_BYTES;
   if (operation.length <= limit) return;
   throw new DocumentError(

@@ -33,6 +33,7 @@ export type At = Clock | undefined;
  */
 export interface Calls {
   put(document: EncodedDocument, options?: PutOptions): WriteResult;
+  patch(document: EncodedDocument, options?: PutOptions): WriteResult;
   bulk(documents: readonly EncodedDocument[]): { ids: string[]; clock: Clock };
   del(id: string): WriteResult;
   compact(): CompactReport;
@@ -98,6 +99,7 @@ const CALLS: {
   ) => MaybePromise<ReturnType<Calls[N]>>;
 } = {
   put: ({ ledger }, document, options) => ledger.putEncoded(document, options),
+  patch: ({ ledger }, document, options) => ledger.patchEncoded(document, options),
   bulk: ({ ledger }, documents) => ledger.bulkEncoded(documents),
   del: ({ ledger }, id) => ledger.del(id),
   compact: ({ ledger }) => ledger.compact(),

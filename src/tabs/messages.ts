@@ -3,7 +3,7 @@ import type { Change, Clock, RecoveryReport } from '../ledger/ledger.ts';
 import { pack, unpack } from './packing.ts';
 
 /** Tabs of another version of these messages cannot share a ledger with this one. */
-export const TABS_VERSION = 1;
+export const TABS_VERSION = 2;
 
 /** What a tab knows of a ledger without asking. */
 export interface LedgerState {

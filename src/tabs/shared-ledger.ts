@@ -3,6 +3,7 @@ import {
   type EncodedDocument,
   encodeDocument,
   encodeDocuments,
+  encodeSomeFields,
 } from '../ledger/document.ts';
 import type { CompactReport } from '../ledger/compaction.ts';
 import type { Conflict, HistoryEntry } from '../ledger/history.ts';
@@ -65,6 +66,11 @@ export class SharedLedger implements Ledger {
   async put(document: Document, options: PutOptions = {}): Promise<WriteResult> {
     this.#tab.checkOpen();
     return this.#tab.call('put', encodeDocument(document, this.#maxDocumentBytes), options);
+  }
+
+  async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
+    this.#tab.checkOpen();
+    return this.#tab.call('patch', encodeSomeFields(document, this.#maxDocumentBytes), options);
   }
 
   async del(id: string): Promise<WriteResult> {

@@ -402,6 +402,7 @@ describe('close', () => {
     const refusal = { name: 'LedgerError', code: 'closed' };
     const calls: (() => Promise<unknown>)[] = [
       () => alice.put({ _id: 'doc' }),
+      () => alice.patch({ _id: 'doc', n: 1 }),
       () => alice.del('doc'),
       () => alice.bulk([]),
       () => alice.get('doc'),

@@ -45,11 +45,15 @@ export class Writes {
   async patch(peer: SimulatedPeer, ledger: Ledger): Promise<void> {
     const id = this.#random.pick(IDS);
     const [set, removed] = this.#random.shuffled(FIELDS) as [string, string];
-    const stored = await ledger.get(id);
+    const removes = this.#random.oneIn(3);
+    const stored = removes ? await ledger.get(id) : undefined;
     const write = this.#begin(peer, id, 'put');
-    const changed: Record<string, DocumentValue> = { ...stored, [set]: this.#value(write) };
-    if (this.#random.oneIn(3)) delete changed[removed];
-    await this.#finish(peer, [write], ledger.put({ ...changed, _id: id }));
+    const field = { [set]: this.#value(write) };
+    const { [removed]: _, ...others } = { ...stored };
+    const stores = removes
+      ? ledger.put({ ...others, ...field, _id: id })
+      : ledger.patch({ ...field, _id: id });
+    await this.#finish(peer, [write], stores);
   }
 
   async delete(peer: SimulatedPeer, ledger: Ledger): Promise<void> {

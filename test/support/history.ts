@@ -87,7 +87,7 @@ async function passNews(random: Random, from: Ledger, to: Ledger): Promise<void>
 export async function randomWrite(random: Random, ledger: Ledger): Promise<void> {
   const id = random.pick(IDS);
   const stored = await ledger.get(id);
-  switch (random.below(8)) {
+  switch (random.below(10)) {
     case 0:
       await ledger.del(id);
       return;
@@ -103,6 +103,12 @@ export async function randomWrite(random: Random, ledger: Ledger): Promise<void>
     case 4:
       await ledger.put(randomDocument(random, id));
       return;
+    case 5:
+      await ledger.patch(randomPatch(random, id), { resolve: random.oneIn(3) });
+      return;
+    case 6:
+      await Promise.all([randomWrite(random, ledger), ledger.patch(randomPatch(random, id))]);
+      return;
     default:
       await ledger.put(changed(random, stored ?? randomDocument(random, id)));
   }
@@ -111,6 +117,10 @@ export async function randomWrite(random: Random, ledger: Ledger): Promise<void>
 function randomDocument(random: Random, id: string): Document {
   const fields = FIELDS.filter(() => random.oneIn(2));
   return { _id: id, ...Object.fromEntries(fields.map((name) => [name, random.pick(VALUES)])) };
+}
+
+function randomPatch(random: Random, id: string): Document {
+  return { ...randomDocument(random, id), [random.pick(FIELDS)]: random.pick(VALUES) } as Document;
 }
 
 /** The document with one field set or removed; now and then just as it is. */

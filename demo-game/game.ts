@@ -1,0 +1,571 @@
+import { openLedger, type Ledger, type LedgerOptions, type Linker, type Room } from 'emberlink';
+import type { SignalingAdapter } from 'emberlink';
+import { linkTo, readAddress, type GameAddress } from './address.ts';
+import { Bot } from './bot.ts';
+import { seedOf } from './chance.ts';
+import { ChatLog } from './chat-log.ts';
+import { freeColour } from './colours.ts';
+import { botId, chatId, isBot, MOST_NAME_LETTERS, MOST_TEXT_LETTERS, plain } from './documents.ts';
+import type { Profile } from './documents.ts';
+import { emberRain, REACH, type Ember } from './ember-rain.ts';
+import { GameError } from './game-error.ts';
+import { FAST_MS, glide, speedOf, WIDE_MS, type Spark } from './glide.ts';
+import { Loops } from './loops.ts';
+import { Match, type RoundTimes } from './match.ts';
+import { Party } from './party.ts';
+import { ranking } from './ranking.ts';
+import { Results } from './results.ts';
+import type {
+  ChatLine,
+  Connection,
+  EmberView,
+  FieldView,
+  GameEvent,
+  PlayerView,
+  RoundResult,
+  RoundView,
+  Scene,
+  SparkView,
+} from './scene.ts';
+import { SharedClock } from './shared-clock.ts';
+import { takeSlot, type Slot } from './slot.ts';
+import { COLUMNS, forBrush, ROWS, startPlace, tileUnder } from './world.ts';
+
+export interface GameOptions {
+  /** A signaling server; undefined for none: then people are brought together by pasting. */
+  readonly signaling: string | SignalingAdapter | undefined;
+  /** What the page's address is. Its fragment says which room, and the key to it. */
+  readonly address: URL;
+  /** What one is called at first. */
+  readonly name?: string;
+  readonly iceServers?: readonly RTCIceServer[];
+  /** Where the ledger is kept. Default: where this browser keeps ledgers. */
+  readonly storage?: NonNullable<LedgerOptions['storage']>;
+  /** Makes the links to others. Default: WebRTC. */
+  readonly linker?: Linker;
+  /** One's own clock, in milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** From 0 to 1 (excluded) at each call. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Rounds of another length, which all who play together must have. */
+  readonly times?: RoundTimes;
+}
+
+const ROUND_MS = 60_000;
+const PAUSE_MS = 8_000;
+/** What others are told of one's position: 25 times a second. */
+const BEAT_MS = 40;
+/** What was taken is written ten times a second. */
+const FLUSH_MS = 100;
+const LOOK_MS = 500;
+/** Who comes too late for a frame makes up for it, but for no more than this. */
+const MOST_AT_ONCE_MS = 1_000;
+/** Who is further down the line waits for the first to begin the round. */
+const TURN_MS = 700;
+/** Bots come back when one has been alone for so long. */
+const LONELY_MS = 3_000;
+const BOTS = 2;
+const BOT_NAMES = ['Cinder', 'Soot'];
+/** Two sides that met have played apart if so many tiles came together. */
+const FEWEST_MERGED = 4;
+
+/**
+ * The game, from one player's side. It has a ledger that holds what lasts, and a stay in a room that
+ * brings it to the others; positions go past the ledger. Nobody is the host.
+ */
+export class Game {
+  readonly me: string;
+  /** For those who want to look inside. */
+  readonly ledger: Ledger;
+  readonly #options: GameOptions;
+  readonly #times: RoundTimes;
+  readonly #address: GameAddress;
+  readonly #slot: Slot;
+  readonly #clock: SharedClock;
+  readonly #party: Party;
+  readonly #chat: ChatLog;
+  readonly #loops = new Loops();
+  readonly #listeners = new Set<(event: GameEvent) => void>();
+  readonly #spark: Spark;
+  readonly #drawn: Drawn;
+  readonly #openedAtMs: number = performance.now();
+  #match!: Match;
+  #results!: Results;
+  #heading: number | undefined;
+  #bots: Bot[] = [];
+  #embers: readonly Ember[] = [];
+  /** Of the embers of this round so many have fallen. */
+  #fallen = 0;
+  #round = 0;
+  #phase: RoundView['phase'] = 'waiting';
+  #advancedAtMs: number = performance.now();
+  #flushedAtMs = 0;
+  #lookedAtMs = 0;
+  #aloneSinceMs = Number.NEGATIVE_INFINITY;
+  #beat: ReturnType<typeof setInterval> | undefined;
+  #isBeginning = false;
+  #isClosed = false;
+  #meetings = 0;
+
+  private constructor(
+    options: GameOptions,
+    address: GameAddress,
+    slot: Slot,
+    clock: SharedClock,
+    ledger: Ledger,
+  ) {
+    this.#options = options;
+    this.#times = options.times ?? { roundMs: ROUND_MS, pauseMs: PAUSE_MS };
+    this.#address = address;
+    this.#slot = slot;
+    this.#clock = clock;
+    this.ledger = ledger;
+    // Of this ledger, and of no opening of it alone.
+    this.me = ledger.writer.slice(0, 16);
+    this.#chat = new ChatLog((player) => this.#profileOf(player));
+    this.#spark = { ...startPlace(seedOf(this.me)), fastMs: 0, wideMs: 0 };
+    this.#drawn = new Drawn(this.me);
+    const { signaling, iceServers, linker } = options;
+    this.#party = new Party({
+      ledger,
+      player: this.me,
+      room: address.room,
+      key: address.key,
+      signaling: signaling === undefined ? [] : [signaling],
+      ...(iceServers === undefined ? {} : { iceServers }),
+      ...(linker === undefined ? {} : { linker }),
+      clock,
+      ownTime: options.now ?? Date.now,
+      listener: {
+        came: (player) => this.#emit({ kind: 'player-came', player }),
+        left: (player) => this.#emit({ kind: 'player-left', player }),
+        connectionChanged: (connection) => this.#emit({ kind: 'connection', connection }),
+        meeting: (before) => {
+          this.#meetings++;
+          this.#match.expectMerge(new Set([this.me, ...this.#botIds(), ...before]));
+        },
+        met: () => void this.#met(),
+      },
+    });
+  }
+
+  /**
+   * Opens this player's ledger and joins the room of the address; begins to play at once.
+   * @throws LedgerError, StorageError when the ledger cannot be opened
+   */
+  static async open(options: GameOptions): Promise<Game> {
+    const address = readAddress(options.address);
+    keepInAddress(options.address, address);
+    const isKept = options.storage === undefined;
+    const slot = isKept ? await takeSlot(address.room) : { index: 0, release: () => {} };
+    const clock = new SharedClock(options.now ?? Date.now);
+    try {
+      const ledger = await openLedger(`emberfield-${address.room}-${slot.index}`, {
+        // Writes are of the time that all share, so that no wrong clock wins.
+        now: () => clock.now(),
+        futureToleranceMs: FUTURE_TOLERANCE_MS,
+        ...(options.storage === undefined ? {} : { storage: options.storage }),
+      });
+      const game = new Game(options, address, slot, clock, ledger);
+      await game.#begin();
+      return game;
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
+  }
+
+  get room(): Room | undefined {
+    return this.#party.room;
+  }
+
+  get connection(): Connection {
+    return this.#party.connection;
+  }
+
+  /** What brings a friend into this room. */
+  get inviteLink(): string {
+    return linkTo(this.#options.address, this.#address);
+  }
+
+  // --- playing ---
+
+  /**
+   * The moment at `nowMs`, on the clock of `performance.now`; moves the game on. The same object is
+   * returned each time.
+   */
+  scene(nowMs: number): Scene {
+    this.#advance(nowMs);
+    return this.#drawn.draw(nowMs, {
+      match: this.#match,
+      party: this.#party,
+      me: this.#spark,
+      bots: this.#bots,
+      embers: this.#embers,
+      times: this.#times,
+      profileOf: (player) => this.#profileOf(player),
+    });
+  }
+
+  /** Where to glide: a heading in radians, or undefined to go straight on. */
+  steer(heading: number | undefined): void {
+    this.#heading = heading;
+  }
+
+  subscribe(listener: (event: GameEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // --- oneself, and talking ---
+
+  /** @throws GameError for a name that is empty or too long */
+  async rename(name: string): Promise<void> {
+    const told = plain(name, MOST_NAME_LETTERS + 1);
+    if (told === '') throw new GameError('A name needs at least one letter.');
+    if ([...told].length > MOST_NAME_LETTERS) {
+      throw new GameError(`A name has at most ${MOST_NAME_LETTERS} letters.`);
+    }
+    await this.#match.setProfile(this.me, { name: told });
+  }
+
+  /** @throws GameError for one that somebody here has */
+  async recolour(colour: number): Promise<void> {
+    if (freeColour(colour, this.#coloursOfOthers()) !== colour) {
+      throw new GameError('Somebody here has this colour.');
+    }
+    await this.#match.setProfile(this.me, { colour });
+  }
+
+  /** @throws GameError for too long a text; nothing is said by an empty one */
+  async say(text: string): Promise<void> {
+    const told = plain(text, MOST_TEXT_LETTERS + 1);
+    if (told === '') return;
+    if ([...told].length > MOST_TEXT_LETTERS) {
+      throw new GameError(`At most ${MOST_TEXT_LETTERS} letters at a time.`);
+    }
+    let at = Math.round(this.#clock.now());
+    while ((await this.ledger.get(chatId(at, this.me))) !== undefined) at++;
+    await this.ledger.put({ _id: chatId(at, this.me), text: told });
+  }
+
+  /** The last hundred lines, newest last. */
+  chat(): readonly ChatLine[] {
+    return this.#chat.lines();
+  }
+
+  /** Of all rounds ever played, newest first. */
+  async results(): Promise<readonly RoundResult[]> {
+    return this.#results.all();
+  }
+
+  // --- the plug ---
+
+  async unplug(): Promise<void> {
+    await this.#party.unplug();
+  }
+
+  async plug(): Promise<void> {
+    this.#party.plug();
+  }
+
+  /** Leaves the room, writes what was taken, and closes the ledger. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#beat);
+    await this.#match.flush();
+    await this.#party.unplug();
+    await this.#match.close();
+    await this.ledger.close();
+    this.#slot.release();
+  }
+
+  // --- the course of the game ---
+
+  async #begin(): Promise<void> {
+    this.#match = await Match.open(this.ledger, {
+      ...this.#times,
+      now: () => this.#clock.now(),
+      nowMs: () => performance.now(),
+      listener: {
+        tilesTaken: (player, tiles) => this.#emit({ kind: 'tiles-taken', player, tiles }),
+        emberTaken: (player, index) => this.#tellEmber(player, index),
+        profileChanged: () => this.#chat?.forgetNames(),
+        chatChanged: (at, player, id, document) => {
+          const line = this.#chat.hear(id, at, player, document);
+          if (line !== undefined) this.#emit({ kind: 'chat', line });
+        },
+        resultTouched: (round) => {
+          this.#results?.touch(round, performance.now());
+          this.#emit({ kind: 'results-changed', round });
+        },
+        failed: (error) => this.#fail(error),
+      },
+    });
+    this.#results = new Results(this.ledger, this.#match);
+    await this.#introduce();
+    this.#party.plug();
+    if (this.#address.isNew && this.#match.round === 0) await this.#match.begin();
+    this.#look(performance.now());
+    this.#beat = setInterval(() => this.#tick(), BEAT_MS);
+  }
+
+  /** Who is new here gets a name and a colour. */
+  async #introduce(): Promise<void> {
+    if (this.#match.profiles.has(this.me)) return;
+    const { random = Math.random, name } = this.#options;
+    const wished = plain(name ?? '', MOST_NAME_LETTERS);
+    await this.#match.setProfile(this.me, {
+      name: wished || NAMES[Math.floor(random() * NAMES.length)]!,
+      colour: freeColour(Math.floor(random() * 8), new Set()),
+    });
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    this.#advance(nowMs);
+    this.#party.show(this.#spark);
+    if (nowMs - this.#flushedAtMs >= FLUSH_MS) {
+      this.#flushedAtMs = nowMs;
+      void this.#match.flush();
+    }
+    if (nowMs - this.#lookedAtMs >= LOOK_MS) this.#look(nowMs);
+  }
+
+  /** Moves everything on to this moment. */
+  #advance(nowMs: number): void {
+    const durationMs = Math.min(MOST_AT_ONCE_MS, nowMs - this.#advancedAtMs);
+    if (durationMs <= 0 || this.#isClosed) return;
+    this.#advancedAtMs = nowMs;
+    this.#follow();
+    const isPlaying = this.#phase === 'playing';
+    this.#move(this.me, this.#spark, isPlaying, (over) =>
+      glide(this.#spark, this.#heading, durationMs, over),
+    );
+    const lying = this.#lying();
+    for (const bot of this.#bots) {
+      this.#move(bot.id, bot.spark, isPlaying, (over) => bot.move(durationMs, lying, over));
+    }
+    if (isPlaying) this.#rain(lying);
+  }
+
+  /** Notices that a round has begun or ended. */
+  #follow(): void {
+    const { round, phase } = this.#match;
+    if (round !== this.#round) {
+      this.#round = round;
+      this.#fallen = 0;
+      this.#embers = emberRain(seedOf(`${this.#address.room}:${round}`), this.#times.roundMs);
+      this.#phase = 'waiting';
+    }
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    switch (phase) {
+      case 'playing':
+        this.#emit({ kind: 'round-began', number: round });
+        return;
+      case 'over':
+        this.#results.touch(round, performance.now());
+        void this.#tellResult(round);
+        return;
+      case 'waiting':
+        return;
+    }
+  }
+
+  async #tellResult(round: number): Promise<void> {
+    const { field } = this.#match;
+    const tiles = new Map(field.roster.map((player, at) => [player, field.tilesOf(at + 1)]));
+    const result = await this.#results.named(round, ranking(tiles));
+    this.#emit({ kind: 'round-ended', result });
+  }
+
+  /** Moves one spark and takes what it glides over, and what it encloses. */
+  #move(
+    player: string,
+    spark: Spark,
+    isPlaying: boolean,
+    glideOn: (over: (tile: number) => void) => void,
+  ): void {
+    if (!isPlaying) {
+      glideOn(() => {});
+      return;
+    }
+    const { field } = this.#match;
+    const owner = field.ownerOf(player);
+    let taken: number[] | undefined;
+    const burn = (tile: number): void => {
+      if (field.owners[tile] === owner) return;
+      this.#match.claim(tile, player);
+      (taken ??= []).push(tile);
+    };
+    const over = (tile: number): void => forBrush(tile, spark.wideMs > 0, burn);
+    over(tileUnder(spark.x, spark.y));
+    glideOn(over);
+    if (taken === undefined) return;
+    this.#emit({ kind: 'tiles-taken', player, tiles: taken });
+    const enclosed = this.#loops.enclosedBy(owner, field.owners);
+    if (enclosed.length === 0) return;
+    for (const tile of enclosed) this.#match.claim(tile, player);
+    this.#emit({ kind: 'loop-closed', player, tiles: enclosed });
+  }
+
+  #rain(lying: readonly Ember[]): void {
+    const elapsedMs = this.#match.elapsedMs();
+    for (let next = this.#embers[this.#fallen]; next !== undefined && next.fallsAtMs <= elapsedMs;) {
+      // Not those that fell before one came.
+      if (elapsedMs < next.fallsAtMs + 1000) {
+        this.#emit({ kind: 'ember-fell', ember: this.#drawn.ember(next, elapsedMs) });
+      }
+      next = this.#embers[++this.#fallen];
+    }
+    for (const ember of lying) {
+      this.#reach(this.me, this.#spark, ember);
+      for (const bot of this.#bots) this.#reach(bot.id, bot.spark, ember);
+    }
+  }
+
+  #reach(player: string, spark: Spark, ember: Ember): void {
+    if (this.#match.embersTaken.has(ember.index)) return;
+    if (Math.hypot(spark.x - ember.x, spark.y - ember.y) > REACH) return;
+    this.#match.takeEmber(ember.index, player);
+    switch (ember.kind) {
+      case 'fast':
+        spark.fastMs = FAST_MS;
+        break;
+      case 'wide':
+        spark.wideMs = WIDE_MS;
+        break;
+    }
+    this.#tellEmber(player, ember.index);
+  }
+
+  #tellEmber(player: string, index: number): void {
+    const ember = this.#embers[index];
+    if (ember === undefined) return;
+    const elapsedMs = this.#match.elapsedMs();
+    this.#emit({ kind: 'ember-taken', ember: this.#drawn.ember(ember, elapsedMs), player });
+  }
+
+  /** The embers on the field now. */
+  #lying(): readonly Ember[] {
+    if (this.#phase !== 'playing') return NONE;
+    return lyingOf(this.#embers, this.#match);
+  }
+
+  /** What need not be looked at in every frame. */
+  #look(nowMs: number): void {
+    this.#lookedAtMs = nowMs;
+    const place = this.#party.place(nowMs);
+    this.#follow();
+    void this.#match.look();
+    this.#keepCompany(nowMs);
+    const isDue = this.#match.nextInMs() < -place * TURN_MS;
+    const isLate = nowMs - this.#openedAtMs > place * TURN_MS;
+    if (isDue && isLate && this.#party.isSettled(nowMs)) void this.#beginRound();
+    this.#results.settle(nowMs, place).catch((error: unknown) => this.#fail(error));
+    this.#moveOnFromColour();
+  }
+
+  async #beginRound(): Promise<void> {
+    if (this.#isBeginning) return;
+    this.#isBeginning = true;
+    await this.#match.begin();
+    this.#isBeginning = false;
+  }
+
+  /** Bots come when one is alone, and go when a friend comes. */
+  #keepCompany(nowMs: number): void {
+    if (this.#party.players.size > 0) {
+      this.#aloneSinceMs = nowMs;
+      this.#bots = [];
+      return;
+    }
+    if (this.#bots.length > 0 || !this.#party.isPlugged || this.#match.round === 0) return;
+    if (nowMs - this.#aloneSinceMs < LONELY_MS) return;
+    const { random = Math.random } = this.#options;
+    this.#bots = this.#botIds().map((id, index) => new Bot(id, index, random));
+    for (const [index, { id }] of this.#bots.entries()) void this.#introduceBot(id, index);
+  }
+
+  async #introduceBot(id: string, index: number): Promise<void> {
+    const mine = this.#profileOf(this.me).colour;
+    const taken = new Set([mine, ...this.#bots.slice(0, index).map((bot) => this.#profileOf(bot.id).colour)]);
+    const known = this.#match.profiles.get(id);
+    if (known !== undefined && !taken.has(known.colour)) return;
+    const colour = freeColour((mine + 3 * (index + 1)) % 8, taken);
+    await this.#match.setProfile(id, { name: BOT_NAMES[index]!, colour });
+  }
+
+  /** Of two who have the same colour the one with the later id takes another. */
+  #moveOnFromColour(): void {
+    const mine = this.#match.profiles.get(this.me)?.colour;
+    if (mine === undefined) return;
+    for (const player of this.#party.players) {
+      if (player > this.me || this.#match.profiles.get(player)?.colour !== mine) continue;
+      const colour = freeColour(mine, this.#coloursOfOthers());
+      if (colour !== mine) void this.#match.setProfile(this.me, { colour });
+      return;
+    }
+  }
+
+  #coloursOfOthers(): Set<number> {
+    const colours = new Set<number>();
+    for (const player of this.#party.players) {
+      const profile = this.#match.profiles.get(player);
+      if (profile !== undefined) colours.add(profile.colour);
+    }
+    return colours;
+  }
+
+  async #met(): Promise<void> {
+    if (--this.#meetings > 0) return;
+    try {
+      const { tiles, conflicts } = await this.#match.endMerge();
+      if (tiles.length < FEWEST_MERGED && conflicts.length === 0) return;
+      this.#emit({ kind: 'merged', tiles, conflicts });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #botIds(): string[] {
+    return Array.from({ length: BOTS }, (_, index) => botId(this.me, index));
+  }
+
+  #profileOf(player: string): Profile {
+    return this.#match?.profiles.get(player) ?? UNKNOWN;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed) return;
+    this.#emit({ kind: 'trouble', error: error instanceof Error ? error : new Error(String(error)) });
+  }
+
+  #emit(event: GameEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** Commits of phones whose clock is a day ahead are still of the game. */
+const FUTURE_TOLERANCE_MS = 25 * 60 * 60 * 1000;
+
+const UNKNOWN: Profile = { name: 'somebody', colour: 0 };
+const NONE: readonly Ember[] = [];
+const NAMES = ['Ash', 'Blaze', 'Candle', 'Flint', 'Glow', 'Kindle', 'Match', 'Spark', 'Tinder', 'Wick'];
+
+function lyingOf(embers: readonly Ember[], match: Match): Ember[] {
+  const elapsedMs = match.elapsedMs();
+  return embers.filter(
+    ({ index, fallsAtMs, goneAtMs }) =>
+      fallsAtMs <= elapsedMs && elapsedMs < goneAtMs && !match.embersTaken.has(index),
+  );
+}
+
+/** A reload stays in the room, and brings nothing else again that was in the address. */
+function keepInAddress(page: URL, address: GameAddress): void {
+  const { location, history } = globalThis as Partial<Pick<Window, 'location' | 'history'>>;
+  if (location === undefined || history === undefined || location.href !== page.href) return;
+  history.replaceState(history.state, '', linkTo(page, address));
+}

@@ -1,0 +1,288 @@
+import {
+  joinRoom,
+  type IncomingChange,
+  type Ledger,
+  type Linker,
+  type Room,
+  type RoomPeer,
+  type SignalingAdapter,
+} from 'emberlink';
+import { isPlayerId, kindOf } from './documents.ts';
+import type { Spark } from './glide.ts';
+import type { Connection } from './scene.ts';
+import type { SharedClock } from './shared-clock.ts';
+import { Track } from './track.ts';
+
+export interface PartyOptions {
+  readonly ledger: Ledger;
+  readonly player: string;
+  readonly room: string;
+  readonly key: string;
+  readonly signaling: readonly (string | SignalingAdapter)[];
+  readonly iceServers?: readonly RTCIceServer[];
+  readonly linker?: Linker;
+  readonly clock: SharedClock;
+  /** One's own clock, which others are shown, in milliseconds since 1970. */
+  readonly ownTime: () => number;
+  readonly listener: PartyListener;
+}
+
+export interface PartyListener {
+  came(player: string): void;
+  left(player: string): void;
+  connectionChanged(connection: Connection): void;
+  /** One is linked with somebody who was not there; `before`: who was. */
+  meeting(before: ReadonlySet<string>): void;
+  /** What those who met lacked of each other is here. */
+  met(): void;
+}
+
+/** Who is not heard of for so long is away: asleep, perhaps. */
+const AWAY_MS = 3_000;
+/** Who has just joined may be told of somebody for so long. */
+const JOINING_MS = 5_000;
+/** A way there and back, until it is measured. */
+const USUAL_ROUND_TRIP_MS = 60;
+
+/** One's stay in the room: who else is there and where, and the plug. */
+export class Party {
+  readonly #options: PartyOptions;
+  readonly #tracks = new Map<string, Track>();
+  readonly #heard = new Map<string, unknown>();
+  /** Peers that one was linked with. */
+  #linked: ReadonlySet<string> = new Set();
+  #players: ReadonlySet<string> = new Set();
+  #room: Room | undefined;
+  #stops: (() => void)[] = [];
+  #pluggedAtMs = 0;
+  #connection: Connection = { state: 'alone' };
+  #isPlugged = false;
+
+  constructor(options: PartyOptions) {
+    this.#options = options;
+  }
+
+  get room(): Room | undefined {
+    return this.#room;
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  get isPlugged(): boolean {
+    return this.#isPlugged;
+  }
+
+  plug(): void {
+    if (this.#isPlugged) return;
+    this.#isPlugged = true;
+    this.#pluggedAtMs = performance.now();
+    const { ledger, player, room, key, signaling, iceServers, linker } = this.#options;
+    if (signaling.length > 0) {
+      const joined = joinRoom(ledger, {
+        room,
+        secret: key,
+        signaling,
+        info: player,
+        validate: refuseNonsense,
+        ...(iceServers === undefined ? {} : { iceServers }),
+        ...(linker === undefined ? {} : { linker }),
+      });
+      this.#room = joined;
+      this.#stops = [
+        joined.subscribe(() => this.#look()),
+        joined.presence.subscribe(() => this.#hear()),
+      ];
+    }
+    this.#look();
+  }
+
+  async unplug(): Promise<void> {
+    this.#isPlugged = false;
+    for (const stop of this.#stops.splice(0)) stop();
+    const room = this.#room;
+    this.#room = undefined;
+    this.#look();
+    await room?.leave();
+  }
+
+  /** Shows the others where one is. */
+  show(spark: Spark): void {
+    this.#room?.presence.set({
+      x: Math.round(spark.x * 100),
+      y: Math.round(spark.y * 100),
+      h: Math.round(spark.heading * 1000),
+      f: Math.ceil(spark.fastMs),
+      w: Math.ceil(spark.wideMs),
+      t: Math.round(this.#options.ownTime()),
+    });
+  }
+
+  /** Others that one is in sync with, or will be soon. */
+  get players(): ReadonlySet<string> {
+    return this.#players;
+  }
+
+  isAwake(player: string, nowMs: number): boolean {
+    const track = this.#tracks.get(player);
+    return track !== undefined && nowMs - track.heardAt < AWAY_MS;
+  }
+
+  /** Writes where somebody's spark is into `spark`; false for one that is away. */
+  sparkOf(player: string, nowMs: number, spark: Spark): boolean {
+    return this.isAwake(player, nowMs) && this.#tracks.get(player)!.at(nowMs, spark);
+  }
+
+  /** One's place among those that are awake, by id: 0 for the first. */
+  place(nowMs: number): number {
+    let place = 0;
+    for (const player of this.#players) {
+      if (player < this.#options.player && this.isAwake(player, nowMs)) place++;
+    }
+    return place;
+  }
+
+  /** Whether what is played here may be what is played: nobody is about to be heard of. */
+  isSettled(nowMs: number): boolean {
+    if (this.#room === undefined || nowMs - this.#pluggedAtMs > JOINING_MS) return true;
+    switch (this.#room.status.state) {
+      case 'alone':
+      case 'live':
+      case 'offline':
+      case 'left':
+        return true;
+      case 'joining':
+      case 'connecting':
+      case 'syncing':
+        return false;
+    }
+  }
+
+  #look(): void {
+    const peers = this.#room?.peers ?? [];
+    const linked = peers.filter(isLinked);
+    const before = this.#linked;
+    const playersBefore = this.#players;
+    this.#linked = new Set(linked.map(({ id }) => id));
+    this.#players = new Set(linked.map(({ info }) => info).filter(isPlayerId));
+    for (const player of this.#players) {
+      if (!playersBefore.has(player)) this.#options.listener.came(player);
+    }
+    for (const player of playersBefore) {
+      if (this.#players.has(player)) continue;
+      this.#tracks.delete(player);
+      this.#options.listener.left(player);
+    }
+    this.#options.clock.keepOnly(this.#players);
+    const isMeeting = linked.some(({ id }) => !before.has(id));
+    if (isMeeting) void this.#meet(playersBefore);
+    const connection = this.#connectionNow(linked.length);
+    if (JSON.stringify(connection) === JSON.stringify(this.#connection)) return;
+    this.#connection = connection;
+    this.#options.listener.connectionChanged(connection);
+  }
+
+  async #meet(before: ReadonlySet<string>): Promise<void> {
+    this.#options.listener.meeting(before);
+    try {
+      await this.#room?.synced();
+    } catch {
+      // One has left meanwhile; what has come has come.
+    }
+    this.#options.listener.met();
+  }
+
+  #connectionNow(others: number): Connection {
+    if (!this.#isPlugged) return { state: 'unplugged' };
+    if (others > 0) return { state: 'playing', others };
+    switch (this.#room?.status.state) {
+      case 'joining':
+      case 'connecting':
+      case 'syncing':
+        return { state: 'connecting' };
+      case 'offline':
+        return { state: 'offline' };
+      case 'alone':
+      case 'live':
+      case 'left':
+      case undefined:
+        return { state: 'alone' };
+    }
+  }
+
+  #hear(): void {
+    const room = this.#room;
+    if (room === undefined) return;
+    const { clock } = this.#options;
+    const values = room.presence.all();
+    for (const [id, value] of values) {
+      if (this.#heard.get(id) === value) continue;
+      this.#heard.set(id, value);
+      const peer = room.peers.find((each) => each.id === id);
+      const presence = readPresence(value);
+      if (presence === undefined || peer === undefined || !isPlayerId(peer.info)) continue;
+      const player = peer.info;
+      let track = this.#tracks.get(player);
+      if (track === undefined) this.#tracks.set(player, (track = new Track()));
+      track.hear(presence.spark, presence.sentAt, performance.now());
+      clock.hear(player, presence.sentAt, peer.roundTripMs ?? USUAL_ROUND_TRIP_MS);
+    }
+    for (const id of this.#heard.keys()) if (!values.has(id)) this.#heard.delete(id);
+  }
+}
+
+function isLinked({ state }: RoomPeer): boolean {
+  switch (state) {
+    case 'syncing':
+    case 'live':
+    case 'indirect':
+      return true;
+    case 'connecting':
+    case 'refused':
+      return false;
+  }
+}
+
+function readPresence(value: unknown): { spark: Spark; sentAt: number } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { x, y, h, f, w, t } = value as Record<string, unknown>;
+  if (![x, y, h, f, w, t].every((each) => Number.isFinite(each))) return undefined;
+  const numbers = { x, y, h, f, w, t } as Record<'x' | 'y' | 'h' | 'f' | 'w' | 't', number>;
+  return {
+    spark: {
+      x: numbers.x / 100,
+      y: numbers.y / 100,
+      heading: numbers.h / 1000,
+      fastMs: Math.max(0, numbers.f),
+      wideMs: Math.max(0, numbers.w),
+    },
+    sentAt: numbers.t,
+  };
+}
+
+const MOST_FIELDS = 64;
+const MOST_LETTERS = 16 * 1024;
+
+/** Gross nonsense is not even stored. What is odd in small is passed over when it is read. */
+function refuseNonsense(incoming: IncomingChange): string | undefined {
+  if (incoming.kind === 'snapshot') return undefined;
+  for (const operation of incoming.operations) {
+    if (kindOf(operation.id) === undefined) return `'${operation.id}' is nothing of this game`;
+    if (operation.kind === 'delete') continue;
+    const { set } = operation;
+    if (Object.keys(set).length > MOST_FIELDS) return `too many fields in '${operation.id}'`;
+    if (lengthOf(set) > MOST_LETTERS) return `too much in '${operation.id}'`;
+  }
+  return undefined;
+}
+
+/** About how long a value is. */
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (value instanceof Uint8Array) return value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  let length = 8;
+  for (const [key, each] of Object.entries(value)) length += key.length + lengthOf(each);
+  return length;
+}
