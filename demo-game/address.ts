@@ -26,6 +26,14 @@ export function linkTo(page: URL, { room, key }: GameAddress, offer?: string): s
   return link.href;
 }
 
+/** What somebody has pasted: an offer or answer, and the room that a link to one names. */
+export function readPasted(text: string): { signal: string; room: string | undefined } {
+  const link = /#(\S*\boffer=\S+)/.exec(text);
+  if (link === null) return { signal: text, room: undefined };
+  const said = new URLSearchParams(link[1]);
+  return { signal: said.get('offer') ?? text, room: said.get('room') ?? undefined };
+}
+
 /** A ledger's name can hold it. */
 const ROOM = /^[a-z0-9]{1,40}$/;
 /** A key that is put into the address by hand is a passphrase. */

@@ -23,14 +23,17 @@ export class ChatLog {
   }
 
   /** The line, if it is one, and new. */
-  hear(id: string, at: number, player: string, document: Document | undefined): ChatLine | undefined {
+  hear(
+    id: string,
+    at: number,
+    player: string,
+    document: Document | undefined,
+  ): ChatLine | undefined {
     const text = readText(document);
     const known = this.#said.some((said) => said.id === id);
     if (text === undefined || known) return undefined;
     const said = { id, player, text, at };
-    this.#said = [...this.#said, said]
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
-      .slice(-MOST_LINES);
+    this.#said = [...this.#said, said].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(-MOST_LINES);
     this.#lines = undefined;
     return { ...said, ...this.#profileOf(player) };
   }

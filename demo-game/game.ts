@@ -1,15 +1,23 @@
-import { openLedger, type Ledger, type LedgerOptions, type Linker, type Room } from 'emberlink';
-import type { SignalingAdapter } from 'emberlink';
-import { linkTo, readAddress, type GameAddress } from './address.ts';
+import {
+  openLedger,
+  PastedSignaling,
+  type Ledger,
+  type LedgerOptions,
+  type Linker,
+  type Room,
+  type SignalingAdapter,
+} from 'emberlink';
+import { linkTo, readAddress, readPasted, type GameAddress } from './address.ts';
 import { Bot } from './bot.ts';
 import { seedOf } from './chance.ts';
 import { ChatLog } from './chat-log.ts';
 import { freeColour } from './colours.ts';
 import { botId, chatId, isBot, MOST_NAME_LETTERS, MOST_TEXT_LETTERS, plain } from './documents.ts';
 import type { Profile } from './documents.ts';
+import { Drawn, emberView } from './drawn.ts';
 import { emberRain, REACH, type Ember } from './ember-rain.ts';
 import { GameError } from './game-error.ts';
-import { FAST_MS, glide, speedOf, WIDE_MS, type Spark } from './glide.ts';
+import { FAST_MS, glide, WIDE_MS, type Spark } from './glide.ts';
 import { Loops } from './loops.ts';
 import { Match, type RoundTimes } from './match.ts';
 import { Party } from './party.ts';
@@ -19,17 +27,14 @@ import type {
   ChatLine,
   Connection,
   EmberView,
-  FieldView,
   GameEvent,
-  PlayerView,
   RoundResult,
   RoundView,
   Scene,
-  SparkView,
 } from './scene.ts';
 import { SharedClock } from './shared-clock.ts';
 import { takeSlot, type Slot } from './slot.ts';
-import { COLUMNS, forBrush, ROWS, startPlace, tileUnder } from './world.ts';
+import { forBrush, startPlace, tileUnder } from './world.ts';
 
 export interface GameOptions {
   /** A signaling server; undefined for none: then people are brought together by pasting. */
@@ -83,6 +88,7 @@ export class Game {
   readonly #slot: Slot;
   readonly #clock: SharedClock;
   readonly #party: Party;
+  readonly #pasted: PastedSignaling;
   readonly #chat: ChatLog;
   readonly #loops = new Loops();
   readonly #listeners = new Set<(event: GameEvent) => void>();
@@ -93,7 +99,9 @@ export class Game {
   #results!: Results;
   #heading: number | undefined;
   #bots: Bot[] = [];
-  #embers: readonly Ember[] = [];
+  /** Of this round, and those of them that lie on the field now. */
+  #embers: readonly Ember[] = NONE;
+  #lying: readonly Ember[] = NONE;
   /** Of the embers of this round so many have fallen. */
   #fallen = 0;
   #round = 0;
@@ -125,14 +133,16 @@ export class Game {
     this.#chat = new ChatLog((player) => this.#profileOf(player));
     this.#spark = { ...startPlace(seedOf(this.me)), fastMs: 0, wideMs: 0 };
     this.#drawn = new Drawn(this.me);
-    const { signaling, iceServers, linker } = options;
+    const { signaling, linker } = options;
+    const ice = options.iceServers === undefined ? {} : { iceServers: [...options.iceServers] };
+    this.#pasted = new PastedSignaling(ice);
     this.#party = new Party({
       ledger,
       player: this.me,
       room: address.room,
       key: address.key,
-      signaling: signaling === undefined ? [] : [signaling],
-      ...(iceServers === undefined ? {} : { iceServers }),
+      signaling: signaling === undefined ? [this.#pasted] : [this.#pasted, signaling],
+      ...ice,
       ...(linker === undefined ? {} : { linker }),
       clock,
       ownTime: options.now ?? Date.now,
@@ -199,10 +209,9 @@ export class Game {
     return this.#drawn.draw(nowMs, {
       match: this.#match,
       party: this.#party,
-      me: this.#spark,
+      spark: this.#spark,
       bots: this.#bots,
-      embers: this.#embers,
-      times: this.#times,
+      embers: this.#lying,
       profileOf: (player) => this.#profileOf(player),
     });
   }
@@ -269,6 +278,30 @@ export class Game {
     this.#party.plug();
   }
 
+  // --- without a server ---
+
+  /** The link to send to somebody, who opens it and sends back the answer that they are shown. */
+  async offer(): Promise<string> {
+    return linkTo(this.#options.address, this.#address, await this.#pasted.offer());
+  }
+
+  /**
+   * Takes an offer, or the link that it is in, and makes the answer to send back.
+   * @throws GameError for one to another room; SignalError and ConnectionError like `PastedSignaling`
+   */
+  async accept(text: string): Promise<string> {
+    const { signal, room } = readPasted(text);
+    if (room !== undefined && room !== this.#address.room) {
+      throw new GameError('This is an invitation to another game: open its link.');
+    }
+    return this.#pasted.accept(signal);
+  }
+
+  /** Takes the answer to an offer. @throws SignalError like `PastedSignaling` */
+  connect(answer: string): void {
+    this.#pasted.connect(answer);
+  }
+
   /** Leaves the room, writes what was taken, and closes the ledger. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -276,6 +309,7 @@ export class Game {
     clearInterval(this.#beat);
     await this.#match.flush();
     await this.#party.unplug();
+    await this.#pasted.close();
     await this.#match.close();
     await this.ledger.close();
     this.#slot.release();
@@ -296,9 +330,10 @@ export class Game {
           const line = this.#chat.hear(id, at, player, document);
           if (line !== undefined) this.#emit({ kind: 'chat', line });
         },
-        resultTouched: (round) => {
+        resultTouched: (round) => this.#results?.touch(round, performance.now()),
+        resultChanged: (round) => {
           this.#results?.touch(round, performance.now());
-          this.#emit({ kind: 'results-changed', round });
+          this.#emit({ kind: 'results-changed' });
         },
         failed: (error) => this.#fail(error),
       },
@@ -343,11 +378,11 @@ export class Game {
     this.#move(this.me, this.#spark, isPlaying, (over) =>
       glide(this.#spark, this.#heading, durationMs, over),
     );
-    const lying = this.#lying();
     for (const bot of this.#bots) {
-      this.#move(bot.id, bot.spark, isPlaying, (over) => bot.move(durationMs, lying, over));
+      this.#move(bot.id, bot.spark, isPlaying, (over) => bot.move(durationMs, this.#lying, over));
     }
-    if (isPlaying) this.#rain(lying);
+    if (isPlaying) this.#rain();
+    else this.#lying = NONE;
   }
 
   /** Notices that a round has begun or ended. */
@@ -411,16 +446,23 @@ export class Game {
     this.#emit({ kind: 'loop-closed', player, tiles: enclosed });
   }
 
-  #rain(lying: readonly Ember[]): void {
+  #rain(): void {
     const elapsedMs = this.#match.elapsedMs();
-    for (let next = this.#embers[this.#fallen]; next !== undefined && next.fallsAtMs <= elapsedMs;) {
+    for (
+      let next = this.#embers[this.#fallen];
+      next !== undefined && next.fallsAtMs <= elapsedMs;
+    ) {
       // Not those that fell before one came.
-      if (elapsedMs < next.fallsAtMs + 1000) {
-        this.#emit({ kind: 'ember-fell', ember: this.#drawn.ember(next, elapsedMs) });
+      if (elapsedMs < next.fallsAtMs + MOST_AT_ONCE_MS) {
+        this.#emit({ kind: 'ember-fell', ember: this.#viewOf(next) });
       }
       next = this.#embers[++this.#fallen];
     }
-    for (const ember of lying) {
+    this.#lying = this.#embers.filter(
+      ({ index, fallsAtMs, goneAtMs }) =>
+        fallsAtMs <= elapsedMs && elapsedMs < goneAtMs && !this.#match.embersTaken.has(index),
+    );
+    for (const ember of this.#lying) {
       this.#reach(this.me, this.#spark, ember);
       for (const bot of this.#bots) this.#reach(bot.id, bot.spark, ember);
     }
@@ -444,14 +486,11 @@ export class Game {
   #tellEmber(player: string, index: number): void {
     const ember = this.#embers[index];
     if (ember === undefined) return;
-    const elapsedMs = this.#match.elapsedMs();
-    this.#emit({ kind: 'ember-taken', ember: this.#drawn.ember(ember, elapsedMs), player });
+    this.#emit({ kind: 'ember-taken', ember: this.#viewOf(ember), player });
   }
 
-  /** The embers on the field now. */
-  #lying(): readonly Ember[] {
-    if (this.#phase !== 'playing') return NONE;
-    return lyingOf(this.#embers, this.#match);
+  #viewOf(ember: Ember): EmberView {
+    return emberView(ember, performance.now() - this.#match.elapsedMs());
   }
 
   /** What need not be looked at in every frame. */
@@ -461,7 +500,7 @@ export class Game {
     this.#follow();
     void this.#match.look();
     this.#keepCompany(nowMs);
-    const isDue = this.#match.nextInMs() < -place * TURN_MS;
+    const isDue = this.#match.nextInMs() <= -place * TURN_MS;
     const isLate = nowMs - this.#openedAtMs > place * TURN_MS;
     if (isDue && isLate && this.#party.isSettled(nowMs)) void this.#beginRound();
     this.#results.settle(nowMs, place).catch((error: unknown) => this.#fail(error));
@@ -491,7 +530,10 @@ export class Game {
 
   async #introduceBot(id: string, index: number): Promise<void> {
     const mine = this.#profileOf(this.me).colour;
-    const taken = new Set([mine, ...this.#bots.slice(0, index).map((bot) => this.#profileOf(bot.id).colour)]);
+    const taken = new Set([
+      mine,
+      ...this.#bots.slice(0, index).map((bot) => this.#profileOf(bot.id).colour),
+    ]);
     const known = this.#match.profiles.get(id);
     if (known !== undefined && !taken.has(known.colour)) return;
     const colour = freeColour((mine + 3 * (index + 1)) % 8, taken);
@@ -540,7 +582,10 @@ export class Game {
 
   #fail(error: unknown): void {
     if (this.#isClosed) return;
-    this.#emit({ kind: 'trouble', error: error instanceof Error ? error : new Error(String(error)) });
+    this.#emit({
+      kind: 'trouble',
+      error: error instanceof Error ? error : new Error(String(error)),
+    });
   }
 
   #emit(event: GameEvent): void {
@@ -553,15 +598,18 @@ const FUTURE_TOLERANCE_MS = 25 * 60 * 60 * 1000;
 
 const UNKNOWN: Profile = { name: 'somebody', colour: 0 };
 const NONE: readonly Ember[] = [];
-const NAMES = ['Ash', 'Blaze', 'Candle', 'Flint', 'Glow', 'Kindle', 'Match', 'Spark', 'Tinder', 'Wick'];
-
-function lyingOf(embers: readonly Ember[], match: Match): Ember[] {
-  const elapsedMs = match.elapsedMs();
-  return embers.filter(
-    ({ index, fallsAtMs, goneAtMs }) =>
-      fallsAtMs <= elapsedMs && elapsedMs < goneAtMs && !match.embersTaken.has(index),
-  );
-}
+const NAMES = [
+  'Ash',
+  'Blaze',
+  'Candle',
+  'Flint',
+  'Glow',
+  'Kindle',
+  'Match',
+  'Spark',
+  'Tinder',
+  'Wick',
+];
 
 /** A reload stays in the room, and brings nothing else again that was in the address. */
 function keepInAddress(page: URL, address: GameAddress): void {

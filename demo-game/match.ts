@@ -38,8 +38,9 @@ export interface MatchListener {
   emberTaken(player: string, index: number): void;
   profileChanged(player: string, isNew: boolean): void;
   chatChanged(at: number, player: string, id: string, document: Document | undefined): void;
-  /** Something that the result of this round is made of, or the result itself. */
+  /** Something that the result of this round is made of. */
   resultTouched(round: number): void;
+  resultChanged(round: number): void;
   failed(error: unknown): void;
 }
 
@@ -97,14 +98,20 @@ export class Match {
     return this.#options.now() - (this.#starts.get(this.#round) ?? 0);
   }
 
+  /** Until the present round is over. */
+  remainingMs(): number {
+    const { roundMs } = this.#options;
+    return Math.min(roundMs, Math.max(0, roundMs - this.elapsedMs()));
+  }
+
   get phase(): RoundView['phase'] {
     if (this.#round === 0) return 'waiting';
-    return this.elapsedMs() < this.#options.roundMs ? 'playing' : 'over';
+    return this.remainingMs() > 0 ? 'playing' : 'over';
   }
 
   /** How long until the next round is due, less than 0 when it should have begun. */
   nextInMs(): number {
-    if (this.#round === 0) return 0;
+    if (this.#round === 0) return Number.NEGATIVE_INFINITY;
     return this.#options.roundMs + this.#options.pauseMs - this.elapsedMs();
   }
 
@@ -148,9 +155,10 @@ export class Match {
       if (fields === undefined) fieldsByChunk.set(chunk, (fields = {}));
       fields[String(placeInChunk(tile))] = player;
     }
-    const documents = [...fieldsByChunk].map(
-      ([chunk, fields]): Document => ({ _id: tilesId(round, chunk), ...fields }),
-    );
+    const documents = [...fieldsByChunk].map(([chunk, fields]): Document => ({
+      _id: tilesId(round, chunk),
+      ...fields,
+    }));
     if (embers.size > 0) {
       documents.push({ _id: embersId(round), ...Object.fromEntries(embers) });
     }
@@ -268,7 +276,7 @@ export class Match {
       case 'embers':
         return kind.round === this.#round;
       case 'result':
-        this.#options.listener.resultTouched(kind.round);
+        this.#options.listener.resultChanged(kind.round);
         return false;
       case 'round':
       case 'player':

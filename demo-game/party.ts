@@ -41,6 +41,8 @@ export interface PartyListener {
 const AWAY_MS = 3_000;
 /** Who has just joined may be told of somebody for so long. */
 const JOINING_MS = 5_000;
+/** The name of `PastedSignaling` among the servers. */
+const PASTED = 'pasted';
 /** A way there and back, until it is measured. */
 const USUAL_ROUND_TRIP_MS = 60;
 
@@ -79,22 +81,20 @@ export class Party {
     this.#isPlugged = true;
     this.#pluggedAtMs = performance.now();
     const { ledger, player, room, key, signaling, iceServers, linker } = this.#options;
-    if (signaling.length > 0) {
-      const joined = joinRoom(ledger, {
-        room,
-        secret: key,
-        signaling,
-        info: player,
-        validate: refuseNonsense,
-        ...(iceServers === undefined ? {} : { iceServers }),
-        ...(linker === undefined ? {} : { linker }),
-      });
-      this.#room = joined;
-      this.#stops = [
-        joined.subscribe(() => this.#look()),
-        joined.presence.subscribe(() => this.#hear()),
-      ];
-    }
+    const joined = joinRoom(ledger, {
+      room,
+      secret: key,
+      signaling,
+      info: player,
+      validate: refuseNonsense,
+      ...(iceServers === undefined ? {} : { iceServers }),
+      ...(linker === undefined ? {} : { linker }),
+    });
+    this.#room = joined;
+    this.#stops = [
+      joined.subscribe(() => this.#look()),
+      joined.presence.subscribe(() => this.#hear()),
+    ];
     this.#look();
   }
 
@@ -146,7 +146,9 @@ export class Party {
   /** Whether what is played here may be what is played: nobody is about to be heard of. */
   isSettled(nowMs: number): boolean {
     if (this.#room === undefined || nowMs - this.#pluggedAtMs > JOINING_MS) return true;
-    switch (this.#room.status.state) {
+    const { status } = this.#room;
+    if (status.signaling.some((server) => server.status.state === 'connecting')) return false;
+    switch (status.state) {
       case 'alone':
       case 'live':
       case 'offline':
@@ -196,7 +198,8 @@ export class Party {
   #connectionNow(others: number): Connection {
     if (!this.#isPlugged) return { state: 'unplugged' };
     if (others > 0) return { state: 'playing', others };
-    switch (this.#room?.status.state) {
+    const status = this.#room?.status;
+    switch (status?.state) {
       case 'joining':
       case 'connecting':
       case 'syncing':
@@ -207,8 +210,15 @@ export class Party {
       case 'live':
       case 'left':
       case undefined:
-        return { state: 'alone' };
+        break;
     }
+    // By pasting one is never offline: that is for servers to say.
+    const servers = (status?.signaling ?? []).filter(({ name }) => name !== PASTED);
+    if (servers.some((server) => server.status.state === 'joined')) return { state: 'alone' };
+    if (servers.some((server) => server.status.state === 'connecting')) {
+      return { state: 'connecting' };
+    }
+    return { state: servers.length > 0 ? 'offline' : 'alone' };
   }
 
   #hear(): void {

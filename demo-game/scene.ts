@@ -91,7 +91,11 @@ export type GameEvent =
       readonly tiles: readonly number[];
       readonly conflicts: readonly TileConflict[];
     }
-  | { readonly kind: 'chat'; readonly line: ChatLine };
+  /** A result was written, or what it is computed from has changed: read `results()` again. */
+  | { readonly kind: 'results-changed' }
+  | { readonly kind: 'chat'; readonly line: ChatLine }
+  /** What was played could not be kept: the disk is full, for example. The game goes on. */
+  | { readonly kind: 'trouble'; readonly error: Error };
 
 /** A tile that several took at the same time: the ledger has kept one's, and remembers the others'. */
 export interface TileConflict {

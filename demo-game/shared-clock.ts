@@ -47,8 +47,7 @@ export class SharedClock {
     const all = [0, ...[...this.#offsets.values()].map((offsets) => offsets.greatest)];
     all.sort((a, b) => a - b);
     const middle = all.length >> 1;
-    this.#offsetMs =
-      all.length % 2 === 1 ? all[middle]! : (all[middle - 1]! + all[middle]!) / 2;
+    this.#offsetMs = all.length % 2 === 1 ? all[middle]! : (all[middle - 1]! + all[middle]!) / 2;
   }
 }
 

@@ -60,7 +60,9 @@ export class Track {
       return true;
     }
     const isLeap = Math.hypot(after.x - before.x, after.y - before.y) > LEAP;
-    const part = isLeap ? 1 : Math.min(1, Math.max(0, (moment - before.at) / (after.at - before.at)));
+    const part = isLeap
+      ? 1
+      : Math.min(1, Math.max(0, (moment - before.at) / (after.at - before.at)));
     spark.x += (after.x - before.x) * part;
     spark.y += (after.y - before.y) * part;
     spark.heading = turned(before.heading + turned(after.heading - before.heading) * part);

@@ -5,15 +5,8 @@ import { Session } from './protocol/session.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { replicaOf, type SyncSource } from './sync-source.ts';
 import { asError, Status } from './status.ts';
-import {
-  decodeSignal,
-  encodeSignal,
-  offerMark,
-  signalId,
-  type DecodedSignal,
-  type Signal,
-  type SignalFormat,
-} from './transports/signal.ts';
+import { PastedSignals } from './transports/pasted-signals.ts';
+import type { DecodedSignal, SignalFormat } from './transports/signal.ts';
 import { WebRtcLink, type WebRtcOptions } from './transports/webrtc.ts';
 
 export interface SyncOptions extends Omit<WebRtcOptions, 'initiator'> {
@@ -54,7 +47,7 @@ export type SyncStatus =
 const MAX_FRAME_BYTES = 262_144;
 
 /** What each replica in this process has offered and accepted: signals serve once. */
-const usedSignals = new WeakMap<Replica, { offered: Set<string>; accepted: Set<string> }>();
+const signalsByReplica = new WeakMap<Replica, PastedSignals>();
 
 /**
  * Joins a ledger to one peer over WebRTC, introduced by two strings: one side makes an `offer`, the
@@ -72,8 +65,8 @@ export class Sync {
   #settleConnected: { resolve: (session: Session) => void; reject: (error: Error) => void };
   #link: WebRtcLink | undefined;
   #session: Session | undefined;
-  /** The offer that this side made, to know it and its answer when they come back. */
-  #offer: { readonly id: string; readonly mark: number } | undefined;
+  /** The mark of the offer that this side made, to know its answer. */
+  #mark: number | undefined;
 
   /** @param source a ledger, or a Replica of your own */
   constructor(source: SyncSource, options: SyncOptions = {}) {
@@ -108,9 +101,9 @@ export class Sync {
     this.#status.set({ state: 'offering' });
     const link = this.#openLink(true);
     const signal = await this.#orClose(link.localSignal());
-    this.#offer = { id: signalId(signal.sdp), mark: offerMark(signal.sdp) };
-    this.#used.offered.add(this.#offer.id);
-    return encodeSignal(signal, options.format ?? 'short');
+    const { text, mark } = this.#signals.offer(signal, options.format ?? 'short');
+    this.#mark = mark;
+    return text;
   }
 
   /**
@@ -122,30 +115,14 @@ export class Sync {
    * @throws ConnectionError like `offer`
    */
   async accept(offer: string): Promise<string> {
-    const signal = readSignal(offer, 'offer');
-    if (signal.type !== 'offer') {
-      throw new SignalError('expected-offer', 'this is an answer: give it to connect');
-    }
-    const id = signalId(signal.sdp);
-    if (this.#used.offered.has(id)) {
-      throw new SignalError('own-offer', 'this is your own offer: the other side accepts it');
-    }
-    if (this.#used.accepted.has(id)) {
-      throw new SignalError('already-used', 'this offer was accepted before: ask for a new one');
-    }
+    const signal = this.#signals.readOffer(offer);
     this.#expectNew('accept');
-    this.#used.accepted.add(id);
-    try {
+    return this.#signals.answer(signal, async () => {
       this.#status.set({ state: 'accepting' });
       const link = this.#openLink(false, signal);
       link.acceptSignal(signal);
-      const answer = await this.#orClose(link.localSignal());
-      return encodeSignal({ ...answer, answers: offerMark(signal.sdp) }, signal.form);
-    } catch (error) {
-      // Nobody got an answer: the offer still waits for one.
-      this.#used.accepted.delete(id);
-      throw error;
-    }
+      return this.#orClose(link.localSignal());
+    });
   }
 
   /**
@@ -156,23 +133,17 @@ export class Sync {
    *   be used as before
    */
   connect(answer: string): void {
-    const signal = readSignal(answer, 'answer');
-    if (signal.type !== 'answer') {
-      if (this.#used.offered.has(signalId(signal.sdp))) {
-        throw new SignalError('own-offer', 'this is your own offer: the other side accepts it');
-      }
-      throw new SignalError('expected-answer', 'this is an offer: give it to accept');
-    }
+    const signal = this.#signals.readAnswer(answer);
     if (this.status.state === 'closed') {
       throw new SignalError('wrong-state', 'this Sync has ended: make a new one, and a new offer');
     }
-    if (this.#offer !== undefined && this.status.state !== 'offering') {
+    if (this.#mark !== undefined && this.status.state !== 'offering') {
       throw new SignalError('already-used', 'this offer has been answered: make a new Sync');
     }
-    if (this.#offer === undefined || this.#link === undefined) {
+    if (this.#mark === undefined || this.#link === undefined) {
       throw new SignalError('wrong-state', 'there is no offer to answer: call offer first');
     }
-    if (signal.answers !== undefined && signal.answers !== this.#offer.mark) {
+    if (signal.answers !== undefined && signal.answers !== this.#mark) {
       throw new SignalError('other-offer', 'this is the answer to another offer, not to this one');
     }
     this.#status.set({ state: 'connecting' });
@@ -224,13 +195,13 @@ export class Sync {
 
   // --- inside ---
 
-  get #used(): { offered: Set<string>; accepted: Set<string> } {
-    let used = usedSignals.get(this.#replica);
-    if (used === undefined) {
-      used = { offered: new Set(), accepted: new Set() };
-      usedSignals.set(this.#replica, used);
+  get #signals(): PastedSignals {
+    let signals = signalsByReplica.get(this.#replica);
+    if (signals === undefined) {
+      signals = new PastedSignals();
+      signalsByReplica.set(this.#replica, signals);
     }
-    return used;
+    return signals;
   }
 
   #expectNew(verb: string): void {
@@ -301,12 +272,6 @@ export class Sync {
     this.#settleConnected.reject(error ?? syncClosed());
     this.#link?.destroy();
   }
-}
-
-/** @throws SignalError, also for what is no text: it comes from a person's hands */
-function readSignal(text: unknown, wanted: Signal['type']): DecodedSignal {
-  if (typeof text === 'string') return decodeSignal(text, wanted);
-  throw new SignalError('not-a-signal', `a ${typeof text} is no signal: paste the text of one`);
 }
 
 function syncClosed(): ConnectionError {

@@ -78,6 +78,7 @@ import {
   MAX_VALUE_BYTES,
   type MemberMessage,
 } from '../src/rooms/member-messages.ts';
+import { MAX_LINE_MEMBERS, MAX_LINE_MESSAGE_BYTES } from '../src/rooms/pasted-line.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
 import { MAX_PORT_MESSAGE_BYTES } from '../src/transports/data-port.ts';
@@ -200,6 +201,9 @@ const limits: Record<string, number> = {
   MAX_VALUE_BYTES,
   MAX_BEACON_LINKS,
   maxPeers: inSource('local-room.ts', 'DEFAULT_MAX_PEERS'),
+  MAX_LINE_MESSAGE_BYTES,
+  MAX_LINE_MEMBERS,
+  WELCOME_TIMEOUT_MS: inSource('rooms/pasted-line.ts', 'WELCOME_TIMEOUT_MS'),
   MAX_WEBSOCKET_FRAME_BYTES,
   keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
   MAX_HANDSHAKE_BYTES,
@@ -469,6 +473,7 @@ test('README.md shows the quickstart and a replica of one’s own', () => {
   expect(shown).toContain('examples/quickstart.ts');
   expect(shown).toContain('examples/own-replica.ts');
   expect(shown).toContain('examples/room.ts');
+  expect(shown).toContain('examples/pasted-room.ts');
   expect(shown).toContain('examples/websocket.ts');
   expect(shown).toContain('examples/react.tsx');
   expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);

@@ -11,6 +11,7 @@ const expectations: Record<string, (output: string) => void> = {
   quickstart: (output) => expect(output).toBe(promised('quickstart')),
   'own-replica': (output) => expect(output).toBe(promised('own-replica')),
   room: (output) => expect(output).toBe(promised('room')),
+  'pasted-room': (output) => expect(output).toBe(promised('pasted-room')),
   websocket: (output) => expect(output).toBe(promised('websocket')),
   'signaling-server': (output) => expect(output).toBe(promised('signaling-server')),
   ledger: (output) => {

@@ -5,10 +5,12 @@ export {
   EmberlinkError,
   ProtocolError,
   RoomError,
+  SignalError,
   type BlockErrorCode,
   type ConnectionErrorCode,
   type ProtocolErrorCode,
   type RoomErrorCode,
+  type SignalErrorCode,
 } from '../errors.ts';
 export { joinRoom } from '../join-room.ts';
 export type { Replica } from '../protocol/replica.ts';
@@ -24,6 +26,12 @@ export type {
 export type { Access } from '../rooms/handshake.ts';
 export { createRoomSecret, roomId } from '../rooms/keys.ts';
 export type { Link, LinkAttempt, Linker, LinkOptions, LinkSignal, Port } from '../rooms/link.ts';
+export type { PastedLineStatus } from '../rooms/pasted-line.ts';
+export {
+  PastedSignaling,
+  type PastedLine,
+  type PastedSignalingOptions,
+} from '../rooms/pasted-signaling.ts';
 export type { RoomPresence } from '../rooms/presence.ts';
 export type {
   SignalingAdapter,

@@ -91,10 +91,11 @@ export class MemberLink {
   }
 
   #hear(bytes: Uint8Array): void {
-    if (this.state.kind === 'ended') return;
     try {
       if (bytes.length > MAX_PORT_MESSAGE_BYTES) throw new RangeError('a message beyond the limit');
       const message = decodeMemberMessage(bytes);
+      // Said before the session's end, it may come after it: by another channel.
+      if (this.state.kind === 'ended' && message.kind !== 'leaving') return;
       this.lastHeard = performance.now();
       if (message.kind === 'beat') this.#hearBeat(message);
       else this.#events.heard(message);

@@ -130,9 +130,7 @@ export class Mesh {
     const peer = this.#meet(card);
     if (peer === undefined) return;
     peer.answeredAt = performance.now();
-    const early = this.#early.get(card.id) ?? [];
-    this.#early.delete(card.id);
-    for (const body of early) this.#linking.said(peer, body);
+    this.#hearEarly(peer);
     this.#change();
   }
 
@@ -168,6 +166,13 @@ export class Mesh {
     }
   }
 
+  #hearEarly(peer: PeerRecord): void {
+    const { id } = peer.card;
+    const early = this.#early.get(id) ?? [];
+    this.#early.delete(id);
+    for (const body of early) this.#linking.said(peer, body);
+  }
+
   // --- what the room tells ---
 
   /** Tells everybody. */
@@ -184,8 +189,11 @@ export class Mesh {
   /** Carries an envelope to a member by way of one that is linked with both, if there is one. */
   relay(to: string, data: string): void {
     if (data.length > MAX_VALUE_BYTES) return;
-    for (const { state, beacon } of this.#peers.values()) {
-      if (state.kind !== 'linked' || beacon?.links.has(to) !== true) continue;
+    // Either of the two may have told it first.
+    const theirs = this.#peers.get(to)?.beacon?.links;
+    for (const [id, { state, beacon }] of this.#peers) {
+      const isBetween = beacon?.links.has(to) === true || theirs?.has(id) === true;
+      if (state.kind !== 'linked' || !isBetween) continue;
       state.link.send({ kind: 'relay', from: this.#self, to, data });
       return;
     }
@@ -394,6 +402,7 @@ export class Mesh {
     if (peer === undefined || (peer.beacon !== undefined && peer.beacon.number >= number)) return;
     peer.beacon = { number, links };
     if (card.id === from) peer.answeredAt = performance.now();
+    this.#hearEarly(peer);
     // Those that its author is linked with have it from there.
     this.#flood(message, (id) => id !== from && id !== card.id && !links.has(id));
     this.#linksChanged();
