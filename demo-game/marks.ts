@@ -1,3 +1,5 @@
+import { COLOURS } from './colours.ts';
+
 /**
  * The shapes of sparks, one for each colour, for those who cannot tell colours: paths in a box of 24 by 24.
  * The pictures, the panels and the patterns on tiles are all made of them.
@@ -22,8 +24,9 @@ const SVG = 'http://www.w3.org/2000/svg';
 export function markIcon(colour: number): SVGSVGElement {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
-  svg.setAttribute('class', `mark tint-${colour}`);
+  svg.setAttribute('class', 'mark');
   svg.setAttribute('aria-hidden', 'true');
+  svg.style.color = COLOURS[colour]?.value ?? '';
   const shape = document.createElementNS(SVG, 'path');
   shape.setAttribute('d', markOf(colour).path);
   svg.append(shape);

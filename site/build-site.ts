@@ -18,8 +18,20 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml; charset=utf-8',
 };
 
-const PROGRAMS = ['site/pair/main.ts', 'site/pair/pair.css', 'site/front.css'];
-const FILES = ['site/index.html', 'site/icon.svg', 'site/pair/index.html'];
+/** Programs and styles, by their path without its end. */
+const PROGRAMS = [
+  { in: 'site/front.css', out: 'front' },
+  { in: 'site/pair/main.ts', out: 'pair/main' },
+  { in: 'site/pair/pair.css', out: 'pair/pair' },
+  { in: 'demo-game/main.ts', out: 'game/main' },
+  { in: 'demo-game/game.css', out: 'game/game' },
+];
+const FILES = {
+  'index.html': 'site/index.html',
+  'icon.svg': 'site/icon.svg',
+  'pair/index.html': 'site/pair/index.html',
+  'game/index.html': 'demo-game/index.html',
+};
 const TEXTS = ['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md'];
 
 /**
@@ -31,7 +43,6 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: PROGRAMS,
-    outbase: 'site',
     outdir: 'site',
     bundle: true,
     // What only some visitors need, such as the reader of QR codes, is a file of its own.
@@ -51,7 +62,7 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
   };
   for (const { path, contents } of outputFiles)
     add(path.slice(join(root, 'site/').length), contents);
-  for (const file of FILES) add(file.slice('site/'.length), readFileSync(join(root, file)));
+  for (const [path, file] of Object.entries(FILES)) add(path, readFileSync(join(root, file)));
   for (const file of TEXTS) add(file, readFileSync(join(root, file)));
   return site;
 }

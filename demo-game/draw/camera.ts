@@ -15,6 +15,9 @@ export interface Target {
   readonly y: number;
 }
 
+/** Whether small screens show a part of the field, with tiles that are large enough to steer on. */
+export type Shown = 'as large as needed' | 'whole field';
+
 /** Smaller ones are hard to see and to steer on. */
 const LEAST_SCALE = 14;
 const GREATEST_SCALE = 34;
@@ -30,6 +33,11 @@ export class Camera {
   #x: number | undefined;
   #y = 0;
   #followedAt = 0;
+  readonly #shown: Shown;
+
+  constructor(shown: Shown) {
+    this.#shown = shown;
+  }
 
   resize(width: number, height: number): void {
     this.view.width = Math.max(1, width);
@@ -43,7 +51,8 @@ export class Camera {
       view.height / (rows + 2 * MARGIN),
       GREATEST_SCALE,
     );
-    view.scale = whole >= LEAST_SCALE ? whole : FOLLOWING_SCALE;
+    const isLarge = whole >= LEAST_SCALE || this.#shown === 'whole field';
+    view.scale = isLarge ? whole : FOLLOWING_SCALE;
     const { x = columns / 2, y = rows / 2 } = target ?? {};
     if (this.#x === undefined) {
       this.#x = x;

@@ -1,16 +1,12 @@
+import { COLOURS } from '../colours.ts';
+
 /** Red, green and blue from 0 to 255. */
 export type Rgb = readonly [number, number, number];
 
-const PLAYERS: readonly Rgb[] = [
-  [255, 122, 41],
-  [86, 180, 233],
-  [240, 228, 66],
-  [0, 190, 140],
-  [225, 110, 190],
-  [240, 240, 250],
-  [70, 110, 255],
-  [225, 60, 50],
-];
+const PLAYERS: readonly Rgb[] = COLOURS.map(({ value }) => {
+  const number = parseInt(value.slice(1), 16);
+  return [number >> 16, (number >> 8) & 255, number & 255];
+});
 
 /** What sprites are painted with: the players' colours first, by their index. */
 export const TINTS: readonly Rgb[] = [

@@ -66,7 +66,9 @@ export class Spectacle {
       case 'merged':
         return this.#merge(scene, event, nowMs);
       case 'ember-fell':
+      case 'results-changed':
       case 'chat':
+      case 'trouble':
         return;
     }
   }

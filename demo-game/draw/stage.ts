@@ -1,5 +1,5 @@
 import type { GameEvent, Scene } from '../scene.ts';
-import { Camera, type View } from './camera.ts';
+import { Camera, type Shown, type View } from './camera.ts';
 import { CanvasPainter } from './canvas-painter.ts';
 import type { Painter } from './painter.ts';
 import { Quality } from './quality.ts';
@@ -13,14 +13,15 @@ const MOST_PIXEL_RATIO = 2;
 export class Stage {
   readonly #canvas: HTMLCanvasElement;
   readonly #spectacle: Spectacle;
-  readonly #camera = new Camera();
+  readonly #camera: Camera;
   readonly #quality = new Quality();
   readonly #resizing: ResizeObserver;
   #painter: Painter | undefined;
   #ratio = 0;
 
-  constructor(canvas: HTMLCanvasElement, look: Look) {
+  constructor(canvas: HTMLCanvasElement, look: Look, shown: Shown = 'as large as needed') {
     this.#canvas = canvas;
+    this.#camera = new Camera(shown);
     this.#spectacle = new Spectacle(look);
     this.#painter = painterFor(canvas);
     canvas.addEventListener('webglcontextlost', (event) => {

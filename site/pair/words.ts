@@ -1,10 +1,4 @@
-import {
-  ConnectionError,
-  LedgerError,
-  ProtocolError,
-  SignalError,
-  StorageError,
-} from 'emberlink';
+import { ConnectionError, LedgerError, ProtocolError, SignalError, StorageError } from 'emberlink';
 import { connectionWords, signalWords } from '../shared/signal-words.ts';
 
 /** What went wrong and what to do next, for people. */
