@@ -113,7 +113,6 @@ export class Game {
   #beat: ReturnType<typeof setInterval> | undefined;
   #isBeginning = false;
   #isClosed = false;
-  #meetings = 0;
 
   private constructor(
     options: GameOptions,
@@ -150,11 +149,8 @@ export class Game {
         came: (player) => this.#emit({ kind: 'player-came', player }),
         left: (player) => this.#emit({ kind: 'player-left', player }),
         connectionChanged: (connection) => this.#emit({ kind: 'connection', connection }),
-        meeting: (before) => {
-          this.#meetings++;
-          this.#match.expectMerge(new Set([this.me, ...this.#botIds(), ...before]));
-        },
-        met: () => void this.#met(),
+        meeting: (here) => this.#match.expectMerge(new Set([this.me, ...this.#botIds(), ...here])),
+        met: async () => this.#met(),
       },
     });
   }
@@ -270,11 +266,16 @@ export class Game {
 
   // --- the plug ---
 
+  /** Cuts one's own network: leaves the room, and stays away. */
   async unplug(): Promise<void> {
+    await this.#match.flush();
     await this.#party.unplug();
   }
 
+  /** Joins the room again: what was played apart comes together. */
   async plug(): Promise<void> {
+    // What was taken alone is written alone.
+    await this.#match.flush();
     this.#party.plug();
   }
 
@@ -562,7 +563,6 @@ export class Game {
   }
 
   async #met(): Promise<void> {
-    if (--this.#meetings > 0) return;
     try {
       const { tiles, conflicts } = await this.#match.endMerge();
       if (tiles.length < FEWEST_MERGED && conflicts.length === 0) return;

@@ -47,6 +47,10 @@ export class LiveField {
     return this.#counts[owner]!;
   }
 
+  isEmpty(): boolean {
+    return this.#counts.every((count) => count === 0);
+  }
+
   /** Shows a tile as somebody's before the ledger has it. The ticket is for `settle`. */
   claim(tile: number, owner: number, nowMs: number): number {
     const ticket = ++this.#lastTicket;

@@ -182,7 +182,9 @@ export class Match {
 
   /** Begins to look for what others bring. @param here who played on this side until now */
   expectMerge(here: ReadonlySet<string>): void {
-    if (this.#merge === undefined) this.#merge = { here, tiles: new Set(), chunks: new Set() };
+    // Who has played nothing yet is a newcomer: what it finds is no merge.
+    if (this.#merge !== undefined || this.field.isEmpty()) return;
+    this.#merge = { here, tiles: new Set(), chunks: new Set() };
   }
 
   /** What others have brought since. */

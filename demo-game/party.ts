@@ -31,10 +31,10 @@ export interface PartyListener {
   came(player: string): void;
   left(player: string): void;
   connectionChanged(connection: Connection): void;
-  /** One is linked with somebody who was not there; `before`: who was. */
-  meeting(before: ReadonlySet<string>): void;
+  /** Somebody comes, or is met again; `here`: with whom one is in sync until now. */
+  meeting(here: ReadonlySet<string>): void;
   /** What those who met lacked of each other is here. */
-  met(): void;
+  met(): Promise<void>;
 }
 
 /** Who is not heard of for so long is away: asleep, perhaps. */
@@ -51,6 +51,8 @@ export class Party {
   readonly #options: PartyOptions;
   readonly #tracks = new Map<string, Track>();
   readonly #heard = new Map<string, unknown>();
+  #seen: ReadonlySet<string> = new Set();
+  #meetings = 0;
   /** Peers that one was linked with. */
   #linked: ReadonlySet<string> = new Set();
   #players: ReadonlySet<string> = new Set();
@@ -177,22 +179,27 @@ export class Party {
       this.#options.listener.left(player);
     }
     this.#options.clock.keepOnly(this.#players);
-    const isMeeting = linked.some(({ id }) => !before.has(id));
-    if (isMeeting) void this.#meet(playersBefore);
+    // Before they are linked, so that nothing that they bring is missed.
+    if (peers.some(({ id }) => !this.#seen.has(id))) this.#options.listener.meeting(playersBefore);
+    this.#seen = new Set(peers.map(({ id }) => id));
+    if (linked.some(({ id }) => !before.has(id))) void this.#meet();
     const connection = this.#connectionNow(linked.length);
     if (JSON.stringify(connection) === JSON.stringify(this.#connection)) return;
     this.#connection = connection;
     this.#options.listener.connectionChanged(connection);
   }
 
-  async #meet(before: ReadonlySet<string>): Promise<void> {
-    this.#options.listener.meeting(before);
+  async #meet(): Promise<void> {
+    this.#meetings++;
     try {
       await this.#room?.synced();
     } catch {
       // One has left meanwhile; what has come has come.
     }
-    this.#options.listener.met();
+    if (--this.#meetings > 0) return;
+    await this.#options.listener.met();
+    const isAnyOneComing = this.#room?.peers.some(({ state }) => state === 'connecting') ?? false;
+    if (isAnyOneComing) this.#options.listener.meeting(this.#players);
   }
 
   #connectionNow(others: number): Connection {
