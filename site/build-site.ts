@@ -18,6 +18,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml; charset=utf-8',
 };
 
+const GAME_PAGE = 'game/index.html';
+const SIGNALING = /(<meta name="emberfield-signaling" content=")[^"]*"/;
 /** Programs and styles, by their path without its end. */
 const PROGRAMS = [
   { in: 'site/front.css', out: 'front' },
@@ -30,7 +32,7 @@ const FILES = {
   'index.html': 'site/index.html',
   'icon.svg': 'site/icon.svg',
   'pair/index.html': 'site/pair/index.html',
-  'game/index.html': 'demo-game/index.html',
+  [GAME_PAGE]: 'demo-game/index.html',
 };
 const TEXTS = ['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md'];
 
@@ -65,4 +67,19 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
   for (const [path, file] of Object.entries(FILES)) add(path, readFileSync(join(root, file)));
   for (const file of TEXTS) add(file, readFileSync(join(root, file)));
   return site;
+}
+
+/**
+ * The same site with another signaling server for the game; `''` for none, as where files are served and
+ * nothing else.
+ */
+export function withSignaling(
+  site: ReadonlyMap<string, Asset>,
+  address: string,
+): ReadonlyMap<string, Asset> {
+  const page = site.get(GAME_PAGE)!;
+  const html = new TextDecoder().decode(page.bytes);
+  const quoted = address.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
+  const told = html.replace(SIGNALING, (_, before: string) => `${before}${quoted}"`);
+  return new Map(site).set(GAME_PAGE, { ...page, bytes: new TextEncoder().encode(told) });
 }

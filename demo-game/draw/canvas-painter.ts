@@ -1,19 +1,22 @@
 import { paintAtlas, SHAPE_PX } from './atlas.ts';
+import { Crust } from './crust.ts';
 import { type FieldLight, GLOW_MARGIN } from './field-light.ts';
 import type { Painter, Picture } from './painter.ts';
 import { TINTS } from './palette.ts';
 import { SPRITE_SIZE } from './sprites.ts';
 
+/** How far the light of a wave reaches behind it. */
+const WAVE_TILES = 4;
+
 /** Paints where there is no WebGL: the same light, without the fire in it. */
 export class CanvasPainter implements Painter {
   readonly #context: CanvasRenderingContext2D;
   readonly #tinted: readonly HTMLCanvasElement[];
+  readonly #crust = new Crust();
   readonly #tiles = document.createElement('canvas');
   readonly #glow = document.createElement('canvas');
   #tilePixels: ImageData | undefined;
   #glowPixels: ImageData | undefined;
-  #plates: CanvasPattern | undefined;
-  #platesScale = 0;
 
   constructor(context: CanvasRenderingContext2D) {
     this.#context = context;
@@ -21,9 +24,8 @@ export class CanvasPainter implements Painter {
     this.#tinted = TINTS.map((rgb) => tinted(atlas, `rgb(${rgb.join(' ')})`));
   }
 
-  resize(): void {
-    this.#platesScale = 0;
-  }
+  /** A canvas is as large as it is. */
+  resize(): void {}
 
   paint(picture: Picture): void {
     const context = this.#context;
@@ -40,20 +42,13 @@ export class CanvasPainter implements Painter {
     context.globalAlpha = 1;
     context.fillStyle = '#0d0b0c';
     context.fillRect(0, 0, canvas.width, canvas.height);
-    this.#paintPlates(x, y, width, height, scale);
+    this.#crust.update(field, scale);
+    context.drawImage(this.#crust.canvas, x, y, width, height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.#tileCanvas(picture), x, y, width, height);
+    context.drawImage(this.#tileCanvas(field), x, y, width, height);
     context.imageSmoothingEnabled = true;
     if (picture.hasPatterns) this.#paintPatterns(field, x, y, scale);
-    context.globalCompositeOperation = 'lighter';
-    context.globalAlpha = 0.42;
-    context.drawImage(
-      this.#glowCanvas(field),
-      x - GLOW_MARGIN * scale,
-      y - GLOW_MARGIN * scale,
-      field.glowColumns * scale,
-      field.glowRows * scale,
-    );
+    this.#paintGlow(field, x, y, scale);
     context.globalAlpha = 1;
     context.strokeStyle = 'rgb(120 84 60 / 0.5)';
     context.lineWidth = Math.max(1, 0.06 * scale);
@@ -64,45 +59,18 @@ export class CanvasPainter implements Painter {
     context.globalCompositeOperation = 'source-over';
   }
 
-  #paintPlates(x: number, y: number, width: number, height: number, scale: number): void {
-    const context = this.#context;
-    if (this.#platesScale !== scale) {
-      const side = Math.max(1, Math.round(scale));
-      const plate = document.createElement('canvas');
-      plate.width = plate.height = side;
-      const pen = plate.getContext('2d')!;
-      pen.fillStyle = '#141112';
-      pen.fillRect(0, 0, side, side);
-      pen.fillStyle = '#1d191a';
-      pen.beginPath();
-      pen.roundRect(side * 0.07, side * 0.07, side * 0.86, side * 0.86, side * 0.16);
-      pen.fill();
-      this.#plates = context.createPattern(plate, 'repeat')!;
-      this.#platesScale = scale;
-    }
-    const exact = scale / Math.max(1, Math.round(scale));
-    context.save();
-    context.translate(x, y);
-    context.scale(exact, exact);
-    context.fillStyle = this.#plates!;
-    context.fillRect(0, 0, width / exact, height / exact);
-    context.restore();
-  }
-
-  #tileCanvas({ field, nowMs, isCalm }: Picture): HTMLCanvasElement {
-    const { columns, rows, tiles, heat } = field;
+  /** What is hot, over the crust. */
+  #tileCanvas({ columns, rows, tiles, heat }: FieldLight): HTMLCanvasElement {
     const pixels = (this.#tilePixels ??= sized(this.#tiles, columns, rows));
     const { data } = pixels;
-    for (let tile = 0, at = 0; at < data.length; tile++, at += 4) {
-      data[at + 3] = heat[at + 3] === 0 ? 0 : 255;
+    for (let at = 0; at < data.length; at += 4) {
       const hot = heat[at]! / 255;
-      const breath = isCalm ? 0.5 : 0.5 + 0.5 * Math.sin(nowMs / 1100 + tile * 2.4);
-      const ember = 0.5 + 0.16 * (heat[at + 2]! / 255) + 0.1 * breath;
-      const light = ember + (1.05 - ember) * hot;
-      const white = 150 * hot * hot + 190 * (heat[at + 1]! / 255);
-      data[at] = tiles[at]! * light + white;
-      data[at + 1] = tiles[at + 1]! * light + 0.9 * white;
-      data[at + 2] = tiles[at + 2]! * light + 0.75 * white;
+      const flash = heat[at + 1]! / 255;
+      const white = 130 * hot * hot * hot + 90 * flash;
+      data[at] = tiles[at]! + white;
+      data[at + 1] = tiles[at + 1]! + 0.85 * white;
+      data[at + 2] = tiles[at + 2]! + 0.6 * white;
+      data[at + 3] = 255 * Math.min(1, 0.95 * hot + flash);
     }
     this.#tiles.getContext('2d')!.putImageData(pixels, 0, 0);
     return this.#tiles;
@@ -113,6 +81,24 @@ export class CanvasPainter implements Painter {
     pixels.data.set(glow);
     this.#glow.getContext('2d')!.putImageData(pixels, 0, 0);
     return this.#glow;
+  }
+
+  /** Light brings out what it falls on, and hangs a little in the air. */
+  #paintGlow(field: FieldLight, x: number, y: number, scale: number): void {
+    const context = this.#context;
+    const glow = this.#glowCanvas(field);
+    const left = x - GLOW_MARGIN * scale;
+    const top = y - GLOW_MARGIN * scale;
+    const width = field.glowColumns * scale;
+    const height = field.glowRows * scale;
+    for (const [mode, strength] of [
+      ['color-dodge', 0.5],
+      ['lighter', 0.22],
+    ] as const) {
+      context.globalCompositeOperation = mode;
+      context.globalAlpha = strength;
+      context.drawImage(glow, left, top, width, height);
+    }
   }
 
   #paintPatterns({ columns, heat }: FieldLight, x: number, y: number, scale: number): void {
@@ -133,11 +119,22 @@ export class CanvasPainter implements Painter {
   #paintWave({ wave }: Picture, x: number, y: number, scale: number): void {
     if (wave.strength <= 0) return;
     const context = this.#context;
+    const atX = x + wave.x * scale;
+    const atY = y + wave.y * scale;
+    // Steep in front, and long behind.
+    const front = (wave.radius + 0.7) * scale;
+    const behind = Math.max(0, wave.radius - WAVE_TILES) * scale;
+    const crest = (wave.radius * scale - behind) / (front - behind);
+    const light = context.createRadialGradient(atX, atY, behind, atX, atY, front);
+    light.addColorStop(0, 'rgb(255 214 170 / 0)');
+    light.addColorStop(crest * 0.6, `rgb(255 200 150 / ${0.07 * wave.strength})`);
+    light.addColorStop(crest, `rgb(255 226 190 / ${0.34 * wave.strength})`);
+    light.addColorStop(1, 'rgb(255 214 170 / 0)');
     context.globalCompositeOperation = 'lighter';
-    context.strokeStyle = `rgb(255 214 170 / ${0.3 * wave.strength})`;
-    context.lineWidth = 1.6 * scale;
+    context.strokeStyle = light;
+    context.lineWidth = front - behind;
     context.beginPath();
-    context.arc(x + wave.x * scale, y + wave.y * scale, wave.radius * scale, 0, 2 * Math.PI);
+    context.arc(atX, atY, (front + behind) / 2, 0, 2 * Math.PI);
     context.stroke();
   }
 
@@ -185,16 +182,16 @@ export class CanvasPainter implements Painter {
     const { width, height } = context.canvas;
     const atX = x + selfX * scale;
     const atY = y + selfY * scale;
-    const fading = context.createRadialGradient(atX, atY, 5 * scale, atX, atY, 15 * scale);
-    fading.addColorStop(0, 'rgb(90 100 120 / 0)');
-    fading.addColorStop(1, `rgb(90 100 120 / ${0.92 * lonely})`);
-    context.fillStyle = fading;
-    context.globalCompositeOperation = 'saturation';
-    context.fillRect(0, 0, width, height);
-    context.globalCompositeOperation = 'multiply';
-    context.globalAlpha = 0.5;
-    context.fillRect(0, 0, width, height);
-    context.globalAlpha = 1;
+    const fill = (mode: GlobalCompositeOperation, colour: string, strength: number): void => {
+      const fading = context.createRadialGradient(atX, atY, 5 * scale, atX, atY, 15 * scale);
+      fading.addColorStop(0, `rgb(${colour} / 0)`);
+      fading.addColorStop(1, `rgb(${colour} / ${strength * lonely})`);
+      context.fillStyle = fading;
+      context.globalCompositeOperation = mode;
+      context.fillRect(0, 0, width, height);
+    };
+    fill('saturation', '128 128 128', 0.9);
+    fill('multiply', '120 145 190', 0.75);
   }
 }
 
