@@ -5,15 +5,19 @@ export interface Colour {
   readonly value: string;
 }
 
+/**
+ * Found by trying: of eight colours that are no darker, those whose nearest two are furthest apart for
+ * people with and without cones for red, green and blue. test/game/colours.test.ts measures it.
+ */
 export const COLOURS: readonly Colour[] = [
-  { name: 'orange', value: '#e69f00' },
-  { name: 'sky', value: '#56b4e9' },
-  { name: 'green', value: '#009e73' },
-  { name: 'yellow', value: '#f0e442' },
-  { name: 'blue', value: '#0072b2' },
-  { name: 'vermilion', value: '#d55e00' },
-  { name: 'pink', value: '#cc79a7' },
-  { name: 'white', value: '#ffffff' },
+  { name: 'amber', value: '#c19d10' },
+  { name: 'violet', value: '#b99dff' },
+  { name: 'green', value: '#49ff95' },
+  { name: 'yellow', value: '#eefb17' },
+  { name: 'blue', value: '#1e64ee' },
+  { name: 'red', value: '#d62644' },
+  { name: 'pink', value: '#d75798' },
+  { name: 'ice', value: '#c8ffff' },
 ];
 
 /** The first colour, from `wanted` on, that nobody has; `wanted` itself when all are taken. */

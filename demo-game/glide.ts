@@ -64,10 +64,16 @@ function step(spark: Spark, wanted: number | undefined, seconds: number, pace: n
   const y = spark.y + Math.sin(spark.heading) * speed * seconds;
   spark.x = Math.min(COLUMNS - MARGIN, Math.max(MARGIN, x));
   spark.y = Math.min(ROWS - MARGIN, Math.max(MARGIN, y));
-  if (spark.x !== x) spark.heading = Math.sin(spark.heading) >= 0 ? Math.PI / 2 : -Math.PI / 2;
-  if (spark.y !== y) spark.heading = Math.cos(spark.heading) >= 0 ? 0 : Math.PI;
-  // In a corner: along the other side.
-  if (spark.x !== x && spark.y !== y) {
-    spark.heading = spark.y > ROWS / 2 ? -Math.PI / 2 : Math.PI / 2;
+  const isLeft = spark.x === MARGIN;
+  const isRight = spark.x === COLUMNS - MARGIN;
+  const isTop = spark.y === MARGIN;
+  const isBottom = spark.y === ROWS - MARGIN;
+  // Along the border, the way that it was going; out of a corner along its other side.
+  if (spark.x !== x) {
+    const isDown = isTop || (Math.sin(spark.heading) >= 0 && !isBottom);
+    spark.heading = isDown ? Math.PI / 2 : -Math.PI / 2;
+  } else if (spark.y !== y) {
+    const isEast = isLeft || (Math.cos(spark.heading) >= 0 && !isRight);
+    spark.heading = isEast ? 0 : Math.PI;
   }
 }

@@ -12,6 +12,7 @@ export {
   type LedgerErrorCode,
   type StorageErrorCode,
 } from '../errors.ts';
+export type { CommitEntry, CommitOperation, CommitsOptions } from '../ledger/commit-entries.ts';
 export {
   DEFAULT_MAX_DOCUMENT_BYTES,
   MAX_ID_BYTES,
@@ -40,6 +41,7 @@ export type {
   Clock,
   ImportReport,
   Ledger,
+  LedgerUsage,
   PutOptions,
   RecoveryReport,
   VerifyReport,

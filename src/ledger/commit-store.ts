@@ -138,11 +138,16 @@ export class CommitStore {
     return commit >= 0 && commit < this.#applied && this.#state.table.isWhole(commit) ? commit : -1;
   }
 
-  /** True for a commit that is merged and known by its CID, whether its bytes are here or not. */
-  isMerged(cid: CID): boolean {
+  /** The number of a merged commit, whether its bytes are here or not; -1 for any other CID. */
+  mergedNumberOf(cid: CID): number {
     const { table } = this.#state;
     const commit = table.find(commitDigest(cid) ?? NO_DIGEST);
-    return commit >= 0 && commit < this.#applied && !table.isHole(commit);
+    return commit >= 0 && commit < this.#applied && !table.isHole(commit) ? commit : -1;
+  }
+
+  /** True for a commit that is merged and known by its CID, whether its bytes are here or not. */
+  isMerged(cid: CID): boolean {
+    return this.mergedNumberOf(cid) >= 0;
   }
 
   /** True for applied and for parked commits that are here whole. */
@@ -174,9 +179,14 @@ export class CommitStore {
     return root?.location ?? loose.get(keyOf(digest));
   }
 
-  /** All applied commits, parents first; those that come after this call are not among them. */
+  /** All applied commits by number, parents first; those that come after this call are not among them. */
+  wholeCommits(): Generator<number> {
+    return wholeCommits(this.#state.table, this.#applied);
+  }
+
+  /** The CIDs of `wholeCommits`. */
   cids(): Generator<CID> {
-    return wholeCids(this.#state.table, this.#applied);
+    return cidsOf(this.wholeCommits(), this.#state.table);
   }
 
   /** What the log holds of it all: the merged snapshots, pages before roots, then the commits. */
@@ -195,8 +205,8 @@ export class CommitStore {
    */
   commitsSince(heads: readonly CID[]): number[] | undefined {
     const { table } = this.#state;
-    const numbers = heads.map((head) => table.find(commitDigest(head) ?? NO_DIGEST));
-    if (!heads.every((head) => this.isMerged(head))) return undefined;
+    const numbers = heads.map((head) => this.mergedNumberOf(head));
+    if (numbers.includes(-1)) return undefined;
     const commits = table.notBelow(numbers, [...this.#state.heads]);
     if (commits.some((commit) => table.isPruned(commit))) return undefined;
     return commits.filter((commit) => table.isWhole(commit));
@@ -553,6 +563,10 @@ const LIVE_BYTES = 64 * 1024;
 
 const NO_DIGEST = new Uint8Array(DIGEST_BYTES);
 
-function* wholeCids(table: CommitTable, count: number): Generator<CID> {
-  for (let commit = 0; commit < count; commit++) if (table.isWhole(commit)) yield table.cid(commit);
+function* wholeCommits(table: CommitTable, count: number): Generator<number> {
+  for (let commit = 0; commit < count; commit++) if (table.isWhole(commit)) yield commit;
+}
+
+function* cidsOf(commits: Iterable<number>, table: CommitTable): Generator<CID> {
+  for (const commit of commits) yield table.cid(commit);
 }

@@ -54,20 +54,22 @@ export class Compaction {
 
   /** True when a newcomer is better off with a snapshot than with all commits. */
   get snapshotPays(): boolean {
-    return this.#bytes > PAYS_BYTES && this.#owner.documents().hasOutgrown(PAYS_WRITINGS);
+    return this.#owner.log.bytes > PAYS_BYTES && this.#owner.documents().hasOutgrown(PAYS_WRITINGS);
   }
 
   /** How large a snapshot is, about. */
   get snapshotSize(): { blocks: number; bytes: number } {
     const documents = this.#owner.documents();
-    const bytes = Math.ceil((this.#bytes / (documents.writings + 1)) * documents.states.size);
+    const bytes = Math.ceil(
+      (this.#owner.log.bytes / (documents.writings + 1)) * documents.states.size,
+    );
     return { blocks: 1 + Math.ceil(bytes / (PAGE_MIN_BYTES + PAGE_MEAN_BYTES)), bytes };
   }
 
   /** True when the log has outgrown the documents several times over. */
   get isDue(): boolean {
     const { options, documents } = this.#owner;
-    if (options.history === 'full' || this.#bytes < AUTO_BYTES) return false;
+    if (options.history === 'full' || this.#owner.log.bytes < AUTO_BYTES) return false;
     return documents().hasOutgrown(AUTO_WRITINGS);
   }
 
@@ -77,7 +79,7 @@ export class Compaction {
     const documents = this.#owner.documents().frozen();
     const covered = context.copy();
     const tips = [...heads].sort((a, b) => table.compareDigests(a, b));
-    const meanBytes = this.#bytes / (documents.states.size + 1);
+    const meanBytes = this.#owner.log.bytes / (documents.states.size + 1);
     const hold = (): (() => void) => {
       this.#readers++;
       return () => this.#readers--;
@@ -104,7 +106,7 @@ export class Compaction {
   /** The caller keeps writes away. @throws StorageError */
   async run(): Promise<CompactReport> {
     const { log, store, options, rebuild, saveIndex } = this.#owner;
-    const bytesBefore = this.#bytes;
+    const bytesBefore = log.bytes;
     const commitsBefore = store.blockCount;
     const kept = this.#newestCommits(options.recentBytes);
     const isOfUse =
@@ -139,14 +141,7 @@ export class Compaction {
     }
     await log.dropBefore(segment);
     await saveIndex();
-    return { bytesBefore, bytesAfter: this.#bytes, dropped: commitsBefore - store.blockCount };
-  }
-
-  /** What the log takes. */
-  get #bytes(): number {
-    let bytes = 0;
-    for (const size of this.#owner.log.segments.values()) bytes += size;
-    return bytes;
+    return { bytesBefore, bytesAfter: log.bytes, dropped: commitsBefore - store.blockCount };
   }
 
   /** The newest commits that are here whole and have so many bytes together, oldest first. */

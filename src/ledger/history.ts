@@ -4,7 +4,7 @@ import { timeInMs } from './clock.ts';
 import { findOperation, namesIn, type Operation } from './commit.ts';
 import { decodeValue, type DocumentValue } from './document.ts';
 import { fieldsWritten, type Documents, type FieldVersion } from './documents.ts';
-import { asEdited, locator } from './merge.ts';
+import { asEdited, type EditedDocument, isDeleted, locator } from './merge.ts';
 
 /** One writing of a document. */
 export interface HistoryEntry {
@@ -103,6 +103,26 @@ export async function conflictsOf(id: string, documents: Documents): Promise<Con
     conflicts.push({ kind: 'field', field, versions });
   }
   return conflicts;
+}
+
+/** The documents, deleted ones left out, for which `conflictsOf` finds something; sorted. */
+export async function conflictedIds(documents: Documents): Promise<string[]> {
+  const suspects: string[] = [];
+  for (const [id, state] of documents.states) {
+    if (typeof state !== 'number' && !isDeleted(state) && mayConflict(state)) suspects.push(id);
+  }
+  const ids: string[] = [];
+  for (const id of suspects.sort()) {
+    if ((await conflictsOf(id, documents)).length > 0) ids.push(id);
+  }
+  return ids;
+}
+
+/** False for the usual state, without a look at values: each field has one version, none is deleted. */
+function mayConflict({ heads, fields }: EditedDocument): boolean {
+  if (heads.some((head) => head.deleted)) return true;
+  for (const versions of fields.values()) if (versions.length > 1) return true;
+  return false;
 }
 
 function entryOf(

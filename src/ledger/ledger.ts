@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import type { LogDamage } from '../storage/log.ts';
+import type { CommitEntry, CommitsOptions } from './commit-entries.ts';
 import type { Rejected } from './commit-store.ts';
 import type { CompactReport } from './compaction.ts';
 import type { Document } from './document.ts';
@@ -54,6 +55,15 @@ export interface VerifyReport {
   /** Whether merging all commits anew gives the present state. */
   readonly stateMatches: boolean;
   readonly digest: string;
+}
+
+/** What a ledger holds and takes. */
+export interface LedgerUsage {
+  /** Those that are here as commits, not within a snapshot. */
+  readonly commits: number;
+  readonly documents: number;
+  /** The bytes of its log, with the commits that wait for others. */
+  readonly storedBytes: number;
 }
 
 export interface ImportReport {
@@ -126,6 +136,8 @@ export interface Ledger {
   history(id: string): Promise<HistoryEntry[]>;
   /** Concurrent versions that nobody has settled yet: see `put` with `resolve`. */
   conflicts(id: string): Promise<Conflict[]>;
+  /** The ids of all documents that have conflicts, sorted. */
+  conflicted(): Promise<string[]>;
   /**
    * Documents changed after a clock, each once, in order of id; all of them without one. A deleted
    * document has no `doc`. Give the returned clock to the next call.
@@ -135,15 +147,31 @@ export interface Ledger {
     since?: Clock,
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }>;
   /**
+   * The clock of all commits that were written until then, by their writers' hybrid clocks:
+   * `ledger.at(await ledger.clockAt(time))` is what they add up to.
+   * @param timeMs in milliseconds since 1970
+   * @throws LedgerError `unknown-clock` when some of them were dropped (see the option `history`)
+   */
+  clockAt(timeMs: number): Promise<Clock>;
+  /**
    * The documents as they were at a clock that this ledger has passed and whose commits it still has
-   * (see the option `history`). Its first read merges the commits below that clock anew.
-   * @throws LedgerError `unknown-clock`
+   * (see the option `history`), or that of a snapshot that it has merged. Its first read merges the
+   * commits that came after the nearest clock that was looked at lately.
+   * @throws LedgerError `unknown-clock`, for commits that were dropped by the view's methods
    */
   at(clock: Clock): LedgerView;
+  /**
+   * Commits, parents before children, in order of their times; those that gave way to a snapshot are
+   * not among them. What has come after a recent clock is found without a look at what was before.
+   * @throws LedgerError `unknown-clock`, `invalid-option`
+   */
+  commits(options?: CommitsOptions): Promise<CommitEntry[]>;
   /** Calls the listener after each commit, or group of commits that came together. */
   subscribe(listener: (change: Change) => void): () => void;
   /** How many documents there are. */
   count(): number;
+  /** How much is stored. Where another tab has the storage: by what it said last. */
+  usage(): LedgerUsage;
   /** SHA-256 of the merged state, in hexadecimal: equal for ledgers that hold the same commits. */
   digest(): Promise<string>;
 

@@ -179,10 +179,7 @@ function between(first: DocumentValue, last: DocumentValue): [Bound, Bound] {
 
 /** @throws LedgerError `invalid-option` */
 export function checkOptions(options: QueryOptions): void {
-  const { limit } = options;
-  if (limit !== undefined && !(limit >= 0)) {
-    throw new LedgerError('invalid-option', `limit is a number of rows, not ${limit}`);
-  }
+  checkLimit(options.limit);
   const given = (['key', 'keys', 'prefix', 'range'] as const).filter(
     (name) => options[name] !== undefined,
   );
@@ -192,6 +189,12 @@ export function checkOptions(options: QueryOptions): void {
   if (options.range !== undefined && options.range.length !== 2) {
     throw new LedgerError('invalid-option', 'a range is [first, last]');
   }
+}
+
+/** @throws LedgerError `invalid-option` */
+export function checkLimit(limit: number | undefined): void {
+  if (limit === undefined || limit >= 0) return;
+  throw new LedgerError('invalid-option', `limit says how many, and is not ${limit}`);
 }
 
 export function fieldMap(field: string): MapFunction {

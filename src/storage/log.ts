@@ -129,6 +129,13 @@ export class Log {
     return this.#sizes;
   }
 
+  /** What the segments have together. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const size of this.#sizes.values()) bytes += size;
+    return bytes;
+  }
+
   /** What `recover` and `read` found damaged so far. */
   get damage(): readonly LogDamage[] {
     return this.#damage;

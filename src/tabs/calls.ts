@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid';
 import type { Block, MaybePromise } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import type { Dot } from '../ledger/commit.ts';
+import type { CommitEntry, CommitsOptions } from '../ledger/commit-entries.ts';
 import type { CompactReport } from '../ledger/compaction.ts';
 import type { Document, EncodedDocument } from '../ledger/document.ts';
 import type { Conflict, HistoryEntry } from '../ledger/history.ts';
@@ -50,6 +51,9 @@ export interface Calls {
   allIds(at: At): string[];
   getAll(at: At, ids: readonly string[]): (Document | undefined)[];
   changes(since?: Clock): { rows: { id: string; doc: Document | undefined }[]; clock: Clock };
+  conflicted(): string[];
+  commits(options?: CommitsOptions): CommitEntry[];
+  clockAt(timeMs: number): Clock;
   /** What has come since a clock that a tab knew: what its listeners and sessions are told. */
   missed(since: Clock): Missed;
   digest(): string;
@@ -115,6 +119,9 @@ const CALLS: {
   allIds: (desk, at) => desk.view(at).allIds(),
   getAll: (desk, at, ids) => desk.view(at).getAll(ids),
   changes: ({ ledger }, since) => ledger.changes(since),
+  conflicted: ({ ledger }) => ledger.conflicted(),
+  commits: ({ ledger }, options) => ledger.commits(options),
+  clockAt: ({ ledger }, timeMs) => ledger.clockAt(timeMs),
   missed: ({ ledger }, since) => missed(ledger, since),
   digest: ({ ledger }) => ledger.digest(),
 

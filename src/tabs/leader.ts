@@ -162,6 +162,7 @@ function stateOf(ledger: LocalLedger): LedgerState {
     persisted,
     replicaId: replica.id,
     blockCount: replica.blockCount,
+    storedBytes: ledger.storedBytes,
     isFull,
     isPruned,
     commitCount,

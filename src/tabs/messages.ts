@@ -14,6 +14,7 @@ export interface LedgerState {
   readonly persisted: boolean | undefined;
   readonly replicaId: Uint8Array;
   readonly blockCount: number;
+  readonly storedBytes: number;
   readonly isFull: boolean;
   readonly isPruned: boolean;
   readonly commitCount: number;

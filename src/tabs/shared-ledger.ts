@@ -5,6 +5,7 @@ import {
   encodeDocuments,
   encodeSomeFields,
 } from '../ledger/document.ts';
+import type { CommitEntry, CommitsOptions } from '../ledger/commit-entries.ts';
 import type { CompactReport } from '../ledger/compaction.ts';
 import type { Conflict, HistoryEntry } from '../ledger/history.ts';
 import { importCar } from '../ledger/import-car.ts';
@@ -13,6 +14,7 @@ import type {
   Clock,
   ImportReport,
   Ledger,
+  LedgerUsage,
   PutOptions,
   RecoveryReport,
   VerifyReport,
@@ -106,6 +108,18 @@ export class SharedLedger implements Ledger {
     return this.#now.conflicts(id);
   }
 
+  async conflicted(): Promise<string[]> {
+    return this.#tab.call('conflicted');
+  }
+
+  async commits(options?: CommitsOptions): Promise<CommitEntry[]> {
+    return this.#tab.call('commits', options);
+  }
+
+  async clockAt(timeMs: number): Promise<Clock> {
+    return this.#tab.call('clockAt', timeMs);
+  }
+
   async changes(
     since?: Clock,
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
@@ -128,6 +142,14 @@ export class SharedLedger implements Ledger {
   count(): number {
     this.#tab.checkOpen();
     return this.#tab.ledger?.count() ?? this.#tab.state.count;
+  }
+
+  usage(): LedgerUsage {
+    this.#tab.checkOpen();
+    const { ledger } = this.#tab;
+    if (ledger !== undefined) return ledger.usage();
+    const { blockCount: commits, count: documents, storedBytes } = this.#tab.state;
+    return { commits, documents, storedBytes };
   }
 
   async digest(): Promise<string> {

@@ -1,7 +1,8 @@
+import type { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
 import type { Conflict } from '../../src/ledger/history.ts';
-import type { Ledger } from '../../src/ledger/ledger.ts';
+import type { Clock, Ledger } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
 import { blocksOf, deliver, randomHistory, START_MS } from '../support/history.ts';
@@ -72,7 +73,28 @@ async function checkHistory(random: Random): Promise<void> {
   const since = new Set((await bob.changes(clock)).rows.map(({ id }) => id));
   const later = blocks.filter((block) => !below.includes(block));
   expect(since).toEqual(new Set(expectedOf(later).writings.keys()));
+  await expectCommits(alice, blocks, later, clock);
   for (const ledger of receivers) await ledger.close();
+}
+
+/** The commits that the ledger tells are the blocks; since a clock, those that are later. */
+async function expectCommits(
+  ledger: Ledger,
+  blocks: readonly Block[],
+  later: readonly Block[],
+  clock: Clock,
+): Promise<void> {
+  const all = await ledger.commits();
+  expect(all.map(({ cid }) => `${cid}`).sort()).toEqual(blocks.map(({ cid }) => `${cid}`).sort());
+  const told = new Set<string>();
+  for (const { cid, parents } of all) {
+    for (const parent of parents) expect(told).toContain(`${parent}`);
+    told.add(`${cid}`);
+  }
+  const since = clock.length === 0 ? all : await ledger.commits({ since: clock });
+  const isLater = (cid: CID): boolean => later.some((block) => block.cid.equals(cid));
+  expect(since).toEqual(all.filter(({ cid }) => isLater(cid)));
+  expect(await ledger.commits({ since: clock, limit: 3 })).toEqual(since.slice(-3));
 }
 
 async function expectMeaning(ledger: Ledger, blocks: readonly Block[]): Promise<void> {
@@ -84,6 +106,9 @@ async function expectMeaning(ledger: Ledger, blocks: readonly Block[]): Promise<
     expect(named(await ledger.conflicts(id))).toEqual(named(conflicts));
     expect(await ledger.history(id)).toHaveLength(expected.writings.get(id)!);
   }
+  const conflicted = [...expected.conflicts].filter(([, conflicts]) => conflicts.length > 0);
+  const there = conflicted.map(([id]) => id).filter((id) => expected.documents.has(id));
+  expect(await ledger.conflicted()).toEqual(there.sort());
   expect(ledger.recovery.rejected).toEqual([]);
   expect(await blocksOf(ledger)).toHaveLength(blocks.length);
 }

@@ -1,7 +1,10 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CID } from 'multiformats/cid';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Change, Ledger } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/open-ledger.ts';
-import { START_MS } from '../support/history.ts';
+import { blocksOf, START_MS } from '../support/history.ts';
 import { exchange, memoryLedger, texts } from './support.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -213,6 +216,116 @@ describe('changes', () => {
   });
 });
 
+describe('commits', () => {
+  test('tell who wrote which fields of which documents, parents before children', async () => {
+    const alice = await memoryLedger('alice', { now: () => START_MS });
+    await Promise.all([alice.put({ _id: 'a', x: 1, y: 1 }), alice.put({ _id: 'b' })]);
+    const first = alice.clock;
+    await Promise.all([alice.put({ _id: 'a', y: 2, z: 2 }), alice.del('b')]);
+    const bytes = async (cid: CID): Promise<number> => (await alice.replica.getBlock(cid))!.length;
+    const entry = { writer: alice.writer, time: START_MS };
+    expect(await alice.commits()).toEqual([
+      {
+        ...entry,
+        cid: first[0],
+        parents: [],
+        bytes: await bytes(first[0]!),
+        operations: [
+          { id: 'a', kind: 'put', fields: ['x', 'y'] },
+          { id: 'b', kind: 'put', fields: [] },
+        ],
+      },
+      {
+        ...entry,
+        cid: alice.clock[0],
+        parents: first,
+        bytes: await bytes(alice.clock[0]!),
+        operations: [
+          { id: 'a', kind: 'put', fields: ['y', 'z', 'x'] },
+          { id: 'b', kind: 'delete', fields: [] },
+        ],
+      },
+    ]);
+    expect(await alice.commits({ since: alice.clock })).toEqual([]);
+  });
+
+  test('of a limit are the newest, though they were written elsewhere and came first', async () => {
+    const [alice, bob] = [
+      await memoryLedger('alice', { now: () => START_MS + 1000 }),
+      await memoryLedger('bob', { now: () => START_MS }),
+    ];
+    for (let n = 0; n < 3; n++) await alice.put({ _id: 'a', n });
+    for (let n = 0; n < 3; n++) await bob.put({ _id: 'b', n });
+    await exchange(alice, bob);
+    for (const ledger of [alice, bob]) {
+      const newest = await ledger.commits({ limit: 4 });
+      expect(newest.map(({ writer }) => writer)).toEqual([
+        bob.writer,
+        ...Array.from({ length: 3 }, () => alice.writer),
+      ]);
+      expect(await ledger.commits({ limit: 0 })).toEqual([]);
+    }
+    await expect(alice.commits({ limit: -1 })).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
+  test('since a clock that is not known here are refused', async () => {
+    const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
+    const { clock: since } = await bob.put({ _id: 'doc' });
+    await expect(alice.commits({ since })).rejects.toMatchObject({ code: 'unknown-clock' });
+  });
+
+  test('that came before a snapshot are not told, those after it are', async () => {
+    const alice = await memoryLedger('alice', { recentBytes: 0 });
+    const { clock: lost } = await alice.put({ _id: 'a', n: 0 });
+    for (let n = 1; n < 10; n++) await alice.put({ _id: 'a', n });
+    await alice.compact();
+    const since = alice.clock;
+    expect(await alice.commits()).toEqual([]);
+    await alice.put({ _id: 'a', n: 10 });
+    const told = await alice.commits({ since });
+    expect(told).toMatchObject([{ cid: alice.clock[0], parents: since }]);
+    expect(await alice.commits()).toEqual(told);
+    await expect(alice.commits({ since: lost })).rejects.toMatchObject({ code: 'unknown-clock' });
+  });
+});
+
+describe('usage', () => {
+  test('tells what is stored, with what waits for its parents', async () => {
+    const alice = await memoryLedger('alice');
+    expect(alice.usage()).toEqual({ commits: 0, documents: 0, storedBytes: 0 });
+    await alice.put({ _id: 'a', text: 'x'.repeat(5000) });
+    await alice.put({ _id: 'a', text: '' });
+    await alice.put({ _id: 'b' });
+    await alice.del('b');
+    const { storedBytes, ...counts } = alice.usage();
+    expect(counts).toEqual({ commits: 4, documents: 1 });
+    expect(storedBytes).toBeGreaterThan(5000);
+    expect(storedBytes).toBeLessThan(7000);
+    const bob = await memoryLedger('bob');
+    await bob.replica.receive((await blocksOf(alice)).slice(0, 1));
+    const one = bob.usage();
+    expect(one).toMatchObject({ commits: 1, documents: 1 });
+    await bob.replica.receive((await blocksOf(alice)).slice(2));
+    expect(bob.usage()).toMatchObject({ commits: 1, documents: 1 });
+    expect(bob.usage().storedBytes).toBeGreaterThan(one.storedBytes + 100);
+  });
+
+  test('of a ledger that was opened again is what its files have', async () => {
+    const folder = temporaryFolder();
+    const alice = await openLedger('alice', { folder, segmentBytes: 1000 });
+    for (let n = 0; n < 50; n++) await alice.put({ _id: `${n}`, n });
+    const usage = alice.usage();
+    await alice.close();
+    const files = readdirSync(join(folder, 'alice')).filter((name) => name.endsWith('.car'));
+    expect(files.length).toBeGreaterThan(3);
+    const sizes = files.map((name) => statSync(join(folder, 'alice', name)).size);
+    expect(usage.storedBytes).toBe(sizes.reduce((sum, size) => sum + size));
+    const again = await openLedger('alice', { folder });
+    expect(again.usage()).toEqual(usage);
+    await again.close();
+  });
+});
+
 describe('subscribe', () => {
   test('tells of local and remote changes until it is ended', async () => {
     const alice = await memoryLedger('alice');
@@ -411,6 +524,10 @@ describe('close', () => {
       () => alice.changes(),
       () => alice.history('doc'),
       () => alice.conflicts('doc'),
+      () => alice.conflicted(),
+      () => alice.commits(),
+      () => alice.clockAt(START_MS),
+      async () => alice.usage(),
       () => alice.digest(),
       () => alice.verify(),
       () => alice.import(new Uint8Array(0)),

@@ -126,6 +126,34 @@ describe('two peers that change one document at the same time', () => {
   });
 });
 
+describe('conflicted', () => {
+  test('tells the documents that somebody has to settle, until that is done', async () => {
+    await alice.bulk([
+      { _id: 'both', n: 0 },
+      { _id: 'gone', n: 0 },
+      { _id: 'kept', n: 0 },
+      { _id: 'one', n: 0 },
+      { _id: 'same', n: 0 },
+    ]);
+    await meet();
+    expect(await alice.conflicted()).toEqual([]);
+    await alice.bulk(['both', 'gone', 'kept', 'one'].map((_id) => ({ _id, n: 1 })));
+    await alice.put({ _id: 'same', n: 3 });
+    bobMs += 1;
+    await bob.bulk(['both', 'gone'].map((_id) => ({ _id, n: 2 })));
+    await bob.del('kept');
+    await bob.put({ _id: 'same', n: 3 });
+    await meet();
+    expect(await alice.conflicted()).toEqual(['both', 'gone', 'kept']);
+    await alice.del('gone');
+    await alice.put({ _id: 'both', n: 1 });
+    await alice.put({ _id: 'kept', n: 1 }, { resolve: true });
+    expect(await alice.conflicted()).toEqual([]);
+    await meet();
+    expect(await bob.conflicted()).toEqual([]);
+  });
+});
+
 describe('a conflict stays', () => {
   beforeEach(async () => {
     await share({ name: 'Ann', age: 30 });
