@@ -21,6 +21,7 @@ const alsoInBrowsers = testFiles(
 );
 const withinBrowsers = [
   'test/react/*.test.tsx',
+  'test/inspector/*.browser.test.ts',
   ...testFiles('browser/suites/{complaints,indexeddb,webrtc}.browser'),
 ];
 /** The same, longer: `npm run test:pages`. */
@@ -99,6 +100,7 @@ export default defineConfig({
   resolve: {
     alias: {
       'emberlink/react': fileURLToPath(new URL('./src/react/index.ts', import.meta.url)),
+      'emberlink/inspector': fileURLToPath(new URL('./src/inspector/index.ts', import.meta.url)),
       'emberlink/server': fileURLToPath(new URL('./src/server.ts', import.meta.url)),
       'emberlink/ledger': fileURLToPath(new URL('./src/doors/ledger.ts', import.meta.url)),
       'emberlink/sync': fileURLToPath(new URL('./src/doors/sync.ts', import.meta.url)),

@@ -15,6 +15,7 @@ export {
 export { joinRoom } from '../join-room.ts';
 export type { Replica } from '../protocol/replica.ts';
 export type { SyncProgress } from '../protocol/session.ts';
+export type { TracedLack, TraceEvent, TraceFact } from '../protocol/trace.ts';
 export type {
   Authorization,
   Room,
@@ -41,5 +42,6 @@ export type {
   SignalingStatus,
 } from '../rooms/signaling.ts';
 export type { SyncSource } from '../sync-source.ts';
+export { traceSync } from '../trace-sync.ts';
 export type { WebRtcImplementation } from '../transports/webrtc.ts';
 export type { WebSocketClass } from '../transports/websocket-class.ts';

@@ -14,9 +14,11 @@ export {
 } from '../errors.ts';
 export type { Replica } from '../protocol/replica.ts';
 export type { SyncProgress } from '../protocol/session.ts';
+export type { TracedLack, TraceEvent, TraceFact } from '../protocol/trace.ts';
 export type { Access } from '../rooms/handshake.ts';
 export { Sync, type OfferOptions, type SyncOptions, type SyncStatus } from '../sync.ts';
 export type { SyncSource } from '../sync-source.ts';
+export { traceSync } from '../trace-sync.ts';
 export type { WebRtcImplementation } from '../transports/webrtc.ts';
 export type { WebSocketClass } from '../transports/websocket-class.ts';
 export {

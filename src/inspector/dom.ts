@@ -1,5 +1,5 @@
 type Properties<E extends Element> = Partial<
-  Omit<E, 'style' | 'children' | 'classList' | 'className' | 'textContent'>
+  Omit<E, 'attributes' | 'style' | 'children' | 'classList' | 'className' | 'textContent'>
 > & {
   readonly class?: string;
   readonly text?: string;

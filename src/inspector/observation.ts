@@ -1,19 +1,26 @@
-import type { Change, Clock, Conflict, Ledger, Room, RoomPeer } from '../index.ts';
+import {
+  type Change,
+  type Clock,
+  type Conflict,
+  type Ledger,
+  type LedgerUsage,
+  type Room,
+  type RoomPeer,
+  type TraceEvent,
+  traceSync,
+} from '../index.ts';
 import { CommitGraph } from './commit-graph.ts';
 import { type EventKind, EventLog } from './event-log.ts';
 import { Flight } from './flight.ts';
 import { formatBytes, formatNumber } from './format.ts';
 import { Names } from './names.ts';
 import { peerOf, Sessions } from './sessions.ts';
-import { type TraceEvent, traceSync } from './trace-event.ts';
 
 /** A document whose concurrent versions nobody has settled yet. */
 export interface ConflictedDocument {
   readonly id: string;
   readonly conflicts: readonly Conflict[];
 }
-
-export type Usage = Awaited<ReturnType<Ledger['usage']>>;
 
 /** Of the past, so many commits are looked at to begin with; */
 const FIRST_COMMITS = 400;
@@ -53,7 +60,7 @@ export class Observation {
   #readStateAt = Number.NEGATIVE_INFINITY;
   #isStateOld = true;
   #areCommitsOld = true;
-  #usage: Usage | undefined;
+  #usage: LedgerUsage | undefined;
   #conflicted: { readonly count: number; readonly documents: readonly ConflictedDocument[] } = {
     count: 0,
     documents: [],
@@ -79,7 +86,7 @@ export class Observation {
   }
 
   /** Undefined until it was read. */
-  get usage(): Usage | undefined {
+  get usage(): LedgerUsage | undefined {
     return this.#usage;
   }
 
@@ -205,7 +212,7 @@ export class Observation {
 
   async #readState(): Promise<void> {
     this.#isStateOld = false;
-    this.#usage = await this.ledger.usage();
+    this.#usage = this.ledger.usage();
     const ids = await this.ledger.conflicted();
     const documents: ConflictedDocument[] = [];
     for (const id of ids.slice(0, MAX_CONFLICTED)) {
@@ -213,8 +220,7 @@ export class Observation {
       if (conflicts.length > 0) documents.push({ id, conflicts });
     }
     if (ids.length !== this.#conflicted.count) {
-      const text =
-        ids.length === 0 ? 'none left' : `in ${formatNumber(ids.length, 'document')}`;
+      const text = ids.length === 0 ? 'none left' : `in ${formatNumber(ids.length, 'document')}`;
       this.#tell('conflict', undefined, text, { ids: ids.slice(0, MAX_LOGGED_CIDS) });
     }
     this.#conflicted = { count: ids.length, documents };

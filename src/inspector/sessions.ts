@@ -1,4 +1,4 @@
-import type { TraceEvent } from './trace-event.ts';
+import type { TraceEvent } from '../index.ts';
 import { Traffic } from './traffic.ts';
 
 /** How two sides found out what each lacks, the last time that they did. */
@@ -10,7 +10,7 @@ export interface Comparison {
   readonly messages: number;
   readonly bytes: number;
   readonly tookMs: number;
-  /** How many blocks were here then, and how many of them the other side lacked. */
+  /** How many blocks were here then, those that the other side lacked among them. */
   readonly heldHere: number;
   readonly mine: OneSide;
   readonly theirs: OneSide;
@@ -18,12 +18,14 @@ export interface Comparison {
 
 /** What one side alone had. */
 export interface OneSide {
-  /** Undefined where nobody could tell. */
+  /** How many blocks; undefined until it is known. */
   readonly count: number | undefined;
   /** The first ones, as far as known. */
   readonly cids: readonly string[];
-  /** Those that have travelled since, of all that did. */
+  /** Of these the ones that have travelled since, */
   readonly travelled: ReadonlySet<string>;
+  /** and how many did in all. */
+  readonly travelledCount: number;
 }
 
 /** A conversation with one peer. */
@@ -40,23 +42,27 @@ export interface SessionRecord {
   readonly blocksOut: number;
 }
 
+const MAX_CIDS = 500;
+/** Comparisons outlive their sessions, so that one can look at them. */
+const MAX_COMPARISONS = 8;
+
 /** What the other side of a session goes by: its member's id, or a name of ours. */
 export function peerOf({ peer, session }: { peer: string | undefined; session: number }): string {
   return peer ?? `link ${session}`;
 }
 
-type MutableSide = OneSide & { readonly travelled: Set<string> };
+type TracedLack = Extract<TraceEvent, { kind: 'difference' }>['lackedHere'];
+type MutableComparison = Comparison & { readonly mine: Side; readonly theirs: Side };
+
 interface MutableRecord extends SessionRecord {
-  comparison: (Comparison & { mine: MutableSide; theirs: MutableSide }) | undefined;
+  comparison: MutableComparison | undefined;
   unacknowledged: number;
   blocksIn: number;
   blocksOut: number;
-  compared: { messages: number; bytes: number };
+  /** Until the comparison. */
+  messages: number;
+  bytes: number;
 }
-
-const MAX_CIDS = 200;
-/** Comparisons outlive their sessions, so that one can look at them. */
-const MAX_COMPARISONS = 8;
 
 /** The sessions that there are, from what `traceSync` tells. */
 export class Sessions {
@@ -68,7 +74,7 @@ export class Sessions {
     return [...this.#open.values()];
   }
 
-  /** The last ones that compared what they have, newest first. */
+  /** The last ones that compared what they have, newest first; of each member the last one alone. */
   get compared(): readonly SessionRecord[] {
     return this.#compared;
   }
@@ -78,45 +84,48 @@ export class Sessions {
    * @param heldHere how many blocks are here
    */
   take(event: TraceEvent, nowMs: number, heldHere: number): void {
-    if (event.kind === 'closed') {
-      this.#open.delete(event.session);
-      return;
-    }
-    const record = this.#recordOf(event);
     switch (event.kind) {
       case 'opened':
+        this.#recordOf(event);
         return;
-      case 'message':
+      case 'closed':
+        this.#open.delete(event.session);
+        return;
+      case 'message': {
+        const record = this.#recordOf(event);
         record.traffic.add(event.direction, event.bytes, nowMs);
-        if (record.comparison === undefined) {
-          record.compared.messages++;
-          record.compared.bytes += event.bytes;
-        }
+        record.messages++;
+        record.bytes += event.bytes;
         return;
+      }
       case 'difference':
-        this.#compare(record, event, heldHere);
+        this.#compare(this.#recordOf(event), event, heldHere);
         return;
       case 'blocks': {
-        const { comparison } = record;
+        const record = this.#recordOf(event);
+        const count = event.cids.length;
         if (event.direction === 'in') {
-          record.blocksIn += event.cids.length;
-          note(comparison?.theirs, event.cids);
+          record.blocksIn += count;
+          record.comparison?.theirs.travel(event.cids.map(String));
         } else {
-          record.blocksOut += event.cids.length;
-          record.unacknowledged += event.cids.length;
-          note(comparison?.mine, event.cids);
+          record.blocksOut += count;
+          record.unacknowledged += count;
+          record.comparison?.mine.travel(event.cids.map(String));
         }
         return;
       }
-      case 'acknowledged':
+      case 'acknowledged': {
+        const record = this.#recordOf(event);
+        // Those that were sent before anybody looked were not counted.
         record.unacknowledged = Math.max(0, record.unacknowledged - event.blocks);
         return;
+      }
     }
   }
 
+  /** Forgets the sessions: what becomes of them is not heard. */
   clear(): void {
     this.#open.clear();
-    this.#compared.length = 0;
   }
 
   #recordOf({ session, peer, at }: TraceEvent): MutableRecord {
@@ -131,42 +140,69 @@ export class Sessions {
         unacknowledged: 0,
         blocksIn: 0,
         blocksOut: 0,
-        compared: { messages: 0, bytes: 0 },
+        messages: 0,
+        bytes: 0,
       };
       this.#open.set(session, record);
     }
     return record;
   }
 
-  #compare(record: MutableRecord, event: TraceEvent & { kind: 'difference' }, held: number): void {
+  #compare(
+    record: MutableRecord,
+    { at, how, lackedHere, lackedThere }: Extract<TraceEvent, { kind: 'difference' }>,
+    heldHere: number,
+  ): void {
     record.comparison = {
-      at: event.at,
-      how: event.how,
-      ...record.compared,
-      tookMs: event.at - record.openedAt,
-      heldHere: held,
-      mine: sideOf(event.lackedThere),
-      theirs: sideOf(event.lackedHere),
+      at,
+      how,
+      messages: record.messages,
+      bytes: record.bytes,
+      tookMs: at - record.openedAt,
+      heldHere,
+      mine: new Side(lackedThere),
+      theirs: new Side(lackedHere),
     };
-    const before = this.#compared.findIndex((each) => isSamePeer(each, record));
+    const before = this.#compared.findIndex(
+      (each) => each === record || (each.peer !== undefined && each.peer === record.peer),
+    );
     if (before !== -1) this.#compared.splice(before, 1);
     this.#compared.unshift(record);
     this.#compared.splice(MAX_COMPARISONS);
   }
 }
 
-function sideOf(lacked: { count: number | undefined; cids: readonly object[] }): MutableSide {
-  const cids = lacked.cids.slice(0, MAX_CIDS).map(String);
-  return { count: lacked.count, cids, travelled: new Set() };
-}
+class Side implements OneSide {
+  readonly cids: string[];
+  readonly travelled: Set<string> = new Set();
+  travelledCount = 0;
+  count: number | undefined;
+  /** Those that are known and have not travelled. */
+  readonly #waiting: Set<string>;
 
-/** Of a member the last comparison alone is of interest. */
-function isSamePeer(one: SessionRecord, other: SessionRecord): boolean {
-  return one.peer === undefined ? one === other : one.peer === other.peer;
-}
+  constructor({ count, cids }: TracedLack) {
+    this.count = count;
+    this.cids = cids.slice(0, MAX_CIDS).map(String);
+    this.#waiting = new Set(this.cids);
+  }
 
-/** Blocks that have travelled; those that are written later are none of the difference. */
-function note(side: MutableSide | undefined, cids: readonly object[]): void {
-  if (side === undefined || side.travelled.size === side.cids.length) return;
-  for (const cid of cids.map(String)) if (side.cids.includes(cid)) side.travelled.add(cid);
+  /** These went, or came: those of the difference come first, and later ones are none of it. */
+  travel(cids: readonly string[]): void {
+    for (const cid of cids) {
+      if (this.#waiting.delete(cid)) this.#note(cid);
+      else if (this.count === undefined) {
+        if (this.cids.length < MAX_CIDS) this.cids.push(cid);
+        this.#note(cid);
+      } else if (this.cids.length < this.count && this.travelledCount < this.count) {
+        this.travelledCount++;
+      }
+      // The other side's heads come last: when they are here, so is all below them.
+      if (this.count === undefined && this.#waiting.size === 0) this.count = this.travelledCount;
+    }
+  }
+
+  #note(cid: string): void {
+    this.travelledCount++;
+    if (this.travelled.size < MAX_CIDS) this.travelled.add(cid);
+  }
 }

@@ -132,6 +132,10 @@ export class GuardedReplica {
     throw new BlockError('refused', `${kind} ${cid}: ${reason}`, { cause });
   }
 
+  get guards(): LedgerReplica {
+    return this.#replica;
+  }
+
   // --- everything else is as it is ---
 
   get id(): Uint8Array {

@@ -1,5 +1,6 @@
 import type { Channel, Frame } from './channel.ts';
 import type { Replica } from './replica.ts';
+import type { SessionTrace } from './trace.ts';
 
 /** What a session asks of a way to talk to the peer: emberlink's own form or the original one. */
 export interface Dialect {
@@ -28,8 +29,12 @@ export interface DialectHost {
   readonly replica: Replica;
   /** Marks the blocks that this session brings, so that they are not echoed. */
   readonly origin: object;
-  /** Like the channel's, but without an error once that has closed: its `closed` ends the session. */
-  send(frame: Frame): void;
+  readonly trace: SessionTrace;
+  /**
+   * Like the channel's, but without an error once that has closed: its `closed` ends the session.
+   * @param type what the protocol calls the message
+   */
+  send(frame: Frame, type: string): void;
   setState(state: OpenState): void;
   fail(error: unknown): void;
   /** The other side has said goodbye: finish and end in order. */

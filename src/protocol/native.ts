@@ -34,6 +34,7 @@ import { Relay } from './relay.ts';
 import type { Replica, ReplicaHistory } from './replica.ts';
 import { KEY_BYTES } from '../sketch.ts';
 import { type CidSource, slices } from './slices.ts';
+import { MAX_TRACED_CIDS, type TraceFact } from './trace.ts';
 
 /** Blocks from others are announced after so long, or twice that: by one of the two sides first. */
 const ANNOUNCE_MS = 20;
@@ -159,7 +160,9 @@ export class NativeDialect implements Dialect {
     if (frame.length > this.#host.channel.maxFrameBytes) {
       throw new ProtocolError('frame-too-large', `a frame of ${frame.length} bytes`);
     }
-    this.#accept(decodeMessage(frame));
+    const message = decodeMessage(frame);
+    this.#host.trace.message('in', message.kind, frame);
+    this.#accept(message);
     this.#changed.wake();
   }
 
@@ -408,6 +411,8 @@ export class NativeDialect implements Dialect {
   async #speak(): Promise<void> {
     await this.#until(() => this.#theirs !== undefined);
     if (this.#ourPages.length > 0) await this.#tellPages();
+    if (this.#relation === 'in-sync' || this.#relation === 'we-are-empty')
+      await this.#traceHellos();
     if (this.#ourPart === 'pending') await this.#sendFirstPart(this.#theirs!);
     while (!this.#outbox.stopped) {
       if (this.#outcome === 'doubtful' && this.#theirBye === 'none' && !this.#byeSaid) {
@@ -420,7 +425,8 @@ export class NativeDialect implements Dialect {
   async #sendFirstPart(theirs: Hello): Promise<void> {
     const { replica } = this.#host;
     if (this.#relation === 'they-are-empty') {
-      if (this.#sendsSnapshot(theirs)) return this.#streamSnapshot();
+      if (this.#sendsSnapshot(theirs)) return this.#streamSnapshot(0);
+      await this.#traceDifference('heads', 0, replica.blockCount, () => replica.cids());
       this.#outbox.forgetQueue();
       const { blockCount } = replica;
       await this.#stream(slices(replica.cids(), blockCount), { blocks: blockCount, bytes: 0 });
@@ -431,6 +437,7 @@ export class NativeDialect implements Dialect {
       this.#ourVerdict = 'known';
       this.#send({ kind: 'known' });
       this.#evaluate();
+      await this.#traceDifference('heads', 0, since.length, () => since);
       await this.#streamPart(() => slices(since));
       return;
     }
@@ -440,7 +447,10 @@ export class NativeDialect implements Dialect {
     this.#send({ kind: 'unknown', ...summary });
     await this.#until(() => this.#theirVerdict !== undefined);
     this.#evaluate();
-    if (this.#theirVerdict === 'known') return this.#skipPart();
+    if (this.#theirVerdict === 'known') {
+      await this.#traceDifference('heads', theirs.blockCount - this.#ours.blockCount, 0);
+      return this.#skipPart();
+    }
     if (this.#byContext) return this.#sendBeyondTheirContext();
     const finding = await this.#difference!.find();
     if (finding.kind === 'listed') {
@@ -452,6 +462,8 @@ export class NativeDialect implements Dialect {
     else await this.#check();
     if (this.#wasPrunedSince(theirs)) return this.#streamSnapshot();
     this.#outbox.forgetQueue(place);
+    const here = finding.theirs - (finding.ours - finding.cids.length);
+    await this.#traceDifference('sketch', here, finding.cids.length, () => finding.cids);
     await this.#streamPart(() => slices(finding.cids));
   }
 
@@ -468,7 +480,9 @@ export class NativeDialect implements Dialect {
     if (this.#wasPrunedSince(this.#theirs!)) return this.#streamSnapshot();
     const count = replica.blockCount;
     this.#outbox.forgetQueue();
-    await this.#streamPart(() => lacking(replica.cids(), count, lacks));
+    const source = (): Slices => lacking(replica.cids(), count, lacks);
+    if (this.#host.trace.isHeard) await this.#traceLists(source);
+    await this.#streamPart(source);
   }
 
   /**
@@ -525,6 +539,9 @@ export class NativeDialect implements Dialect {
     this.#outbox.forgetQueue();
     const cids = await this.#blocksBeyond(history, this.#context.bytes);
     if (cids === undefined) return this.#streamSnapshot();
+    if (this.#host.trace.isHeard) {
+      await this.#traceDifference('context', undefined, [...cids].length, () => cids);
+    }
     await this.#streamPart(() => slices(cids));
   }
 
@@ -547,12 +564,15 @@ export class NativeDialect implements Dialect {
     }
   }
 
-  async #streamSnapshot(): Promise<void> {
+  /** @param lackedHere how many blocks this side lacks, if that is known */
+  async #streamSnapshot(lackedHere?: number): Promise<void> {
+    const size = this.#host.replica.history!.snapshotSize;
+    if (this.#host.trace.isHeard) await this.#traceDifference('snapshot', lackedHere, size.blocks);
     if (this.#theirs!.pageCount > 0) {
       await this.#until(() => this.#theirPages.complete);
       this.#outbox.leaveOut((page) => !this.#theirPages.lacks(page));
     }
-    this.#begin(this.#host.replica.history!.snapshotSize);
+    this.#begin(size);
     await this.#outbox.sendSnapshot();
     this.#finishPart();
   }
@@ -616,6 +636,52 @@ export class NativeDialect implements Dialect {
     return { blocks, bytes };
   }
 
+  // --- what those hear who trace ---
+
+  /** What the hellos say, where there is nothing to send. */
+  async #traceHellos(): Promise<void> {
+    const [ours, theirs] = [this.#ours, this.#theirs!];
+    const isEqual = ours.blockCount === theirs.blockCount;
+    if (this.#relation === 'we-are-empty')
+      await this.#traceDifference('heads', theirs.blockCount, 0);
+    else if (isEqual && sameHeads(ours, theirs)) await this.#traceDifference('equal', 0, 0);
+  }
+
+  /** Each side knows the other's list, and so how many both hold. */
+  async #traceLists(source: () => Slices): Promise<void> {
+    const cids: CID[] = [];
+    for await (const slice of source()) cids.push(...slice);
+    const { ours, theirs } = this.#difference!.listed;
+    const here = this.#theirs!.takes ? theirs - (ours - cids.length) : undefined;
+    await this.#traceDifference('list', here, cids.length, () => cids);
+  }
+
+  /**
+   * @param here how many blocks this side lacks, undefined where that is not known
+   * @param cids those that the other side lacks, the first of them at least
+   */
+  async #traceDifference(
+    how: Extract<TraceFact, { kind: 'difference' }>['how'],
+    here: number | undefined,
+    there: number,
+    cids: () => CidSource = () => [],
+  ): Promise<void> {
+    const { replica, trace } = this.#host;
+    if (!trace.isHeard) return;
+    const heads: CID[] = [];
+    for (const head of here === 0 ? [] : this.#theirs!.heads) {
+      if (!(await replica.has(head))) heads.push(head);
+    }
+    const first: CID[] = [];
+    for await (const slice of slices(cids(), MAX_TRACED_CIDS)) first.push(...slice);
+    trace.tell({
+      kind: 'difference',
+      how,
+      lackedHere: { count: here === undefined ? here : Math.max(0, here), cids: heads },
+      lackedThere: { count: there, cids: first },
+    });
+  }
+
   #hello(): Hello {
     const { channel, replica } = this.#host;
     const heads = this.#someHeads();
@@ -649,7 +715,7 @@ export class NativeDialect implements Dialect {
 
   /** After the end there is nobody to say anything to. */
   #send(message: Message): void {
-    if (!this.#stopped) this.#host.send(encodeMessage(message));
+    if (!this.#stopped) this.#host.send(encodeMessage(message), message.kind);
   }
 
   async #until(condition: () => boolean): Promise<void> {
@@ -739,7 +805,10 @@ export class NativeDialect implements Dialect {
   #onReceived(blocks: readonly Block[], bytes: number): void {
     this.#incoming.progress(this.#part);
     // What waits for its parents is held, too, and no watcher hears of it.
-    this.#relay.stored(blocks.map(({ cid }) => cid));
+    const cids = blocks.map(({ cid }) => cid);
+    this.#relay.stored(cids);
+    const { trace } = this.#host;
+    if (trace.isHeard) trace.tell({ kind: 'blocks', direction: 'in', cids, bytes });
     this.#received.blocks += blocks.length;
     this.#received.bytes += bytes;
     this.#tellProgress(PROGRESS_INTERVAL_MS);

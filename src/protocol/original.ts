@@ -9,6 +9,7 @@ import { CidSet } from './diff/list.ts';
 import { takesNothing } from './messages.ts';
 import { MAX_QUEUED_BLOCKS } from './outbox.ts';
 import { Queue, Signal } from './queue.ts';
+import { MAX_TRACED_CIDS } from './trace.ts';
 
 /*
  * The original wire form: JSON lists and whole CARs, one a frame, nothing acknowledged.
@@ -50,6 +51,8 @@ export class OriginalDialect implements Dialect {
   #theirs: CidSet | 'answered' | undefined;
   /** What has come in answer to our list. */
   #answer: 'none' | 'car' | 'ok' = 'none';
+  /** What the other side has listed, while somebody traces. */
+  #listed: readonly CID[] = [];
   #live = false;
   #ending = false;
   #stopped = false;
@@ -73,10 +76,11 @@ export class OriginalDialect implements Dialect {
 
   frame(frame: Frame): void {
     if (looksOriginal(frame)) {
-      this.#onJson(typeof frame === 'string' ? frame : decodeText(frame));
+      this.#onJson(typeof frame === 'string' ? frame : decodeText(frame), frame);
     } else if (typeof frame === 'string') {
       throw new ProtocolError('malformed-frame', 'a text frame that is not JSON');
     } else {
+      this.#host.trace.message('in', 'car', frame);
       this.#waitingBytes += frame.length;
       if (this.#waitingBytes > MAX_WAITING_BYTES) {
         throw new ProtocolError('window-exceeded', `${this.#waitingBytes} bytes wait to be stored`);
@@ -115,8 +119,9 @@ export class OriginalDialect implements Dialect {
 
   // --- what the other side says ---
 
-  #onJson(text: string): void {
+  #onJson(text: string, frame: Frame): void {
     const message = parseJson(text);
+    this.#host.trace.message('in', message.ok === true ? 'ok' : 'list', frame);
     if (message.ok === true) {
       if (this.#answer === 'ok') throw unexpected('a second answer to one list');
       this.#answer = 'ok';
@@ -126,7 +131,9 @@ export class OriginalDialect implements Dialect {
     if (this.#theirs !== undefined) throw unexpected('a second list');
     for (const head of listOf(message.clock)) parseCid(head);
     const theirs = new CidSet();
-    for (const cid of listOf(message.cids)) theirs.add(parseCid(cid));
+    const cids = listOf(message.cids).map(parseCid);
+    for (const cid of cids) theirs.add(cid);
+    if (this.#host.trace.isHeard) this.#listed = cids;
     this.#theirs = theirs;
   }
 
@@ -168,7 +175,11 @@ export class OriginalDialect implements Dialect {
         );
       }
     }
-    if (this.#takes) return replica.receive([...others, ...rootBlocks.values()], origin);
+    if (this.#takes) {
+      await replica.receive([...others, ...rootBlocks.values()], origin);
+      this.#traceBlocks('in', blocks);
+      return;
+    }
     // A peer of this form cannot be told: it sends heads that are here already, too.
     for (const { cid } of blocks) if (!(await replica.has(cid))) throw takesNothing();
   }
@@ -183,8 +194,10 @@ export class OriginalDialect implements Dialect {
   // --- what this side says ---
 
   async #speak(): Promise<void> {
-    this.#send(await this.#list());
-    await this.#answerTo(await this.#theirList());
+    this.#send(await this.#list(), 'list');
+    const theirs = await this.#theirList();
+    if (this.#host.trace.isHeard) await this.#traceDifference(theirs);
+    await this.#answerTo(theirs);
     this.#theirs = 'answered';
     this.#evaluate();
     for (;;) {
@@ -262,8 +275,8 @@ export class OriginalDialect implements Dialect {
       whole = undefined;
       for (const each of blocks) if (!theirs.has(each.cid)) await this.#sendUpdate(each);
     }
-    if (!lacking) return this.#send(JSON.stringify({ ok: true }));
-    if (whole !== undefined) return this.#send(carFrames(whole.blocks, whole.header));
+    if (!lacking) return this.#send(JSON.stringify({ ok: true }), 'ok');
+    if (whole !== undefined) return this.#sendBlocks(whole.header, whole.blocks);
     await this.#sendRest(roots);
   }
 
@@ -314,7 +327,35 @@ export class OriginalDialect implements Dialect {
       );
     }
     await this.#room();
-    this.#send(carFrames(blocks, header));
+    this.#sendBlocks(header, blocks);
+  }
+
+  #sendBlocks(header: Uint8Array, blocks: readonly Block[]): void {
+    this.#send(carFrames(blocks, header), 'car');
+    this.#traceBlocks('out', blocks);
+  }
+
+  #traceBlocks(direction: 'in' | 'out', blocks: readonly Block[]): void {
+    const { trace } = this.#host;
+    if (!trace.isHeard) return;
+    const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
+    trace.tell({ kind: 'blocks', direction, cids: blocks.map(({ cid }) => cid), bytes });
+  }
+
+  /** Of a ledger whose list does not fit into a frame each side tells only a part. */
+  async #traceDifference(theirs: CidSet): Promise<void> {
+    const { replica, trace } = this.#host;
+    const here: CID[] = [];
+    for (const cid of this.#listed) if (!(await replica.has(cid))) here.push(cid);
+    this.#listed = [];
+    const there: CID[] = [];
+    for await (const cid of replica.cids()) if (!theirs.has(cid)) there.push(cid);
+    trace.tell({
+      kind: 'difference',
+      how: here.length + there.length === 0 ? 'equal' : 'list',
+      lackedHere: { count: here.length, cids: here.slice(0, MAX_TRACED_CIDS) },
+      lackedThere: { count: there.length, cids: there.slice(0, MAX_TRACED_CIDS) },
+    });
   }
 
   async #load(cid: CID): Promise<Block> {
@@ -330,8 +371,8 @@ export class OriginalDialect implements Dialect {
     if (this.#stopped || this.#ending) throw new ConnectionError('closed', 'the session has ended');
   }
 
-  #send(frame: Frame): void {
-    if (!this.#stopped) this.#host.send(frame);
+  #send(frame: Frame, type: string): void {
+    if (!this.#stopped) this.#host.send(frame, type);
   }
 
   async #wait(): Promise<void> {

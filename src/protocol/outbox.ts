@@ -9,6 +9,7 @@ import { HeldBlocks } from './held-blocks.ts';
 import { encodeCarFrame, encodeMessage } from './messages.ts';
 import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
+import { SentBlocks } from './sent-blocks.ts';
 import { nextTurn } from '../turn.ts';
 
 /** The most blocks that may wait for a slow peer; beyond it the session ends, the next one compares. */
@@ -53,6 +54,7 @@ export class Outbox {
   readonly #host: DialectHost;
   readonly #roots: readonly CID[];
   readonly #onSent: (blockBytes: number) => void;
+  readonly #sentBlocks: SentBlocks;
   /** What was pushed and is not looked at yet, then what waits for its turn. */
   readonly #fresh = new Queue<readonly CID[] | Mark>();
   readonly #queue = new Queue<CID | Mark>();
@@ -95,6 +97,7 @@ export class Outbox {
     this.#host = host;
     this.#roots = roots;
     this.#onSent = onSent;
+    this.#sentBlocks = new SentBlocks(host.trace);
   }
 
   get stopped(): boolean {
@@ -165,6 +168,7 @@ export class Outbox {
       );
     }
     this.#stored = bytes;
+    this.#sentBlocks.stored(bytes);
     this.#pace.stored(bytes, performance.now());
     this.#settleMarks();
     this.#changed.wake();
@@ -372,6 +376,7 @@ export class Outbox {
     if (this.#offered === 0) this.#add(carHeader(this.#roots));
     for (const part of carFrame(block)) this.#add(part);
     this.#blockEnd = this.#offered;
+    this.#sentBlocks.packed(block, this.#blockEnd);
     this.#onSent(block.bytes.length);
     return this.#full.length > 0 ? this.#sendFull() : undefined;
   }
@@ -438,9 +443,10 @@ export class Outbox {
       const packed = this.#deflates(length) ? this.#packed(frame) : frame;
       const sent = packed instanceof Promise ? await packed : packed;
       if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
-      this.#host.send(sent);
+      this.#host.send(sent, sent === frame ? 'car' : 'packed');
       this.#sent += length;
       this.#sentBlockEnd = blockEnd;
+      this.#sentBlocks.sent(blockEnd);
       this.#pace.sent(this.#sent, performance.now());
       this.#pace.carried(length, sent.length);
     }

@@ -68,6 +68,8 @@ export interface Replica {
    * the last ones were that the same peer brought.
    */
   writerOf?(cid: CID): string | undefined;
+  /** The replica that this one stands before, to look at what comes: both are one to `traceSync`. */
+  readonly guards?: Replica;
   /** The parents of a block that is a commit, undefined for any other block. */
   parentsOf(block: Block): readonly CID[] | undefined;
 }

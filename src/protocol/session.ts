@@ -7,6 +7,7 @@ import type { Compression } from './outbox.ts';
 export type { Amount, SessionState, SyncProgress } from './dialect.ts';
 import { looksOriginal, ORIGINAL_FRAME_BYTES, OriginalDialect } from './original.ts';
 import type { Replica } from './replica.ts';
+import { type SessionTrace, Trace } from './trace.ts';
 import { tell } from '../tell.ts';
 
 /** How many bytes of CAR stream a session takes beyond those it has stored: 4 MiB. */
@@ -38,6 +39,8 @@ export interface SessionOptions {
    * a block that it sends all the same ends the session with ProtocolError `read-only`. Default true.
    */
   takes?: boolean;
+  /** Who is at the other end, for `traceSync`. */
+  peer?: string | undefined;
 }
 
 interface Waiter {
@@ -55,7 +58,8 @@ interface Waiter {
 export class Session {
   readonly #channel: Channel;
   readonly #replica: Replica;
-  readonly #options: Required<SessionOptions>;
+  readonly #options: Required<Omit<SessionOptions, 'peer'>>;
+  readonly #trace: SessionTrace;
   readonly #listeners = new Set<(state: SessionState) => void>();
   /** Who waits for what the replica held when they asked, and who waits for the first sync. */
   readonly #synced = new Set<Waiter>();
@@ -63,6 +67,7 @@ export class Session {
   #state: SessionState = { kind: 'greeting' };
   #dialect: Dialect | undefined;
   #heard = false;
+  #opened = false;
   #channelClosed = false;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #helloTimer: ReturnType<typeof setTimeout> | undefined;
@@ -72,9 +77,10 @@ export class Session {
   #settleOver: () => void = () => {};
 
   /** @throws ProtocolError `limit-exceeded` for a window or a replica id out of bounds */
-  constructor(channel: Channel, replica: Replica, options: SessionOptions = {}) {
+  constructor(channel: Channel, replica: Replica, { peer, ...options }: SessionOptions = {}) {
     this.#channel = channel;
     this.#replica = replica;
+    this.#trace = Trace.of(replica).session(peer);
     this.#options = {
       greet: 'first',
       silenceMs: 1000,
@@ -163,6 +169,8 @@ export class Session {
 
   async #run(): Promise<void> {
     if (this.#state.kind !== 'ended') {
+      this.#opened = true;
+      if (this.#trace.isHeard) this.#trace.tell({ kind: 'opened' });
       this.#helloTimer = setTimeout(() => {
         this.#fail(new ProtocolError('hello-timeout', 'the other side did not say hello'));
       }, this.#options.helloTimeoutMs);
@@ -188,7 +196,8 @@ export class Session {
       replica: this.#replica,
       // Not the session itself: replicas keep it beside what waits.
       origin: {},
-      send: (frame) => this.#send(frame),
+      trace: this.#trace,
+      send: (frame, type) => this.#send(frame, type),
       setState: (state) => this.#setState(state),
       fail: (error) => this.#fail(error),
       peerLeaves: () => void this.close(),
@@ -205,9 +214,10 @@ export class Session {
     }
   }
 
-  #send(frame: Frame): void {
+  #send(frame: Frame, type: string): void {
     try {
       this.#channel.send(frame);
+      this.#trace.message('out', type, frame);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
     }
@@ -279,6 +289,7 @@ export class Session {
     clearTimeout(this.#helloTimer);
     this.#dialect?.stop();
     this.#setState(error === undefined ? { kind: 'ended' } : { kind: 'ended', error });
+    if (this.#opened && this.#trace.isHeard) this.#trace.tell({ kind: 'closed', error });
     const reason = error ?? new ConnectionError('closed', 'the session has ended');
     for (const waiter of [...this.#synced, ...this.#firstSynced]) waiter.reject(reason);
     this.#leaveChannel(error, channel).then(this.#settleOver, this.#settleOver);

@@ -268,7 +268,7 @@ export class Linking {
     }
     const { id, access } = peer.card;
     const takes = access === 'write' && permission === 'write';
-    const options = { ...this.#options.session, takes };
+    const options = { ...this.#options.session, takes, peer: id };
     const link = new MemberLink(made, this.#options.replica, options, {
       heard: (message) => this.#host.heard(id, message),
       changed: () => this.#host.sessionChanged(),

@@ -94,7 +94,7 @@ describe('the graph of commits', () => {
       const whole = new CommitGraph();
       whole.add(commits, 0);
       const pieces = new CommitGraph();
-      for (let from = 0; from < commits.length; ) {
+      for (let from = 0; from < commits.length;) {
         const to = from + 1 + random.below(9);
         // What was there before may come again.
         pieces.add(commits.slice(Math.max(0, from - 3), to), 0);

@@ -4,9 +4,7 @@ import { Flight } from '../../src/inspector/flight.ts';
 it('lets each block travel, and many together as a few dots', () => {
   const flight = new Flight();
   flight.add('bob', 'out', 1, 0);
-  expect(flight.dots(0)).toMatchObject([
-    { peer: 'bob', direction: 'out', blocks: 1, progress: 0 },
-  ]);
+  expect(flight.dots(0)).toMatchObject([{ peer: 'bob', direction: 'out', blocks: 1, progress: 0 }]);
   const [half] = flight.dots(450);
   expect(half!.progress).toBeCloseTo(0.5);
   expect(flight.dots(900)).toEqual([]);

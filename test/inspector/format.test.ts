@@ -41,7 +41,9 @@ it('leaves the date out of times of today', () => {
 });
 
 it('shows any value of a document in a line, and the end of a CID', () => {
-  expect(formatValue({ title: 'Fire', tags: ['red', 2] })).toBe('{"title":"Fire","tags":["red",2]}');
+  expect(formatValue({ title: 'Fire', tags: ['red', 2] })).toBe(
+    '{"title":"Fire","tags":["red",2]}',
+  );
   expect(formatValue(undefined)).toBe('removed');
   expect(formatValue([12n, new Uint8Array(3)])).toBe('["12n","3 bytes"]');
   const long = formatValue('x'.repeat(1000));

@@ -2,10 +2,12 @@ import { CarBufferReader } from '@ipld/car/buffer-reader';
 import * as CarBufferWriter from '@ipld/car/buffer-writer';
 import { decode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
 import type { Channel, Frame } from '../../src/protocol/channel.ts';
 import { Session, type SessionOptions } from '../../src/protocol/session.ts';
+import type { TraceEvent } from '../../src/protocol/trace.ts';
+import { traceSync } from '../../src/trace-sync.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { TinyReplica } from '../support/tiny-replica.ts';
 import { addTo, carOf, commitOf, copyOf, filled, outcome, Script } from './wire.ts';
@@ -373,4 +375,48 @@ test('original form: commits in any order within a CAR are put in theirs', async
   expect(replica.state).toEqual(source.state);
   await session.close();
   expect(await ended).toBeUndefined();
+});
+
+test('what travels in the original form can be traced', async () => {
+  const replica = filled(30, 'ours');
+  const theirs = filled(20, 'theirs');
+  const events: TraceEvent[] = [];
+  onTestFinished(traceSync(replica, (event) => events.push(event)));
+  const met = meet(replica, theirs);
+  met.peer.open();
+  await met.session.firstSync();
+  replica.put('live', 1);
+  await met.session.synced();
+  await met.peer.until(() => met.peer.heard.length === 3);
+  await met.session.close();
+  const told = events.map((event) => {
+    switch (event.kind) {
+      case 'opened':
+      case 'closed':
+      case 'acknowledged':
+        return event.kind;
+      case 'message':
+        return `${event.direction} ${event.type}`;
+      case 'difference':
+        return `${event.how} ${event.lackedHere.count} ${event.lackedThere.count}`;
+      case 'blocks':
+        return `${event.direction} ${event.cids.length} blocks`;
+    }
+  });
+  expect(told.filter((each) => !each.startsWith('in '))).toEqual([
+    'opened',
+    'out list',
+    'list 20 30',
+    'out car',
+    'out 30 blocks',
+    'out car',
+    'out 1 blocks',
+    'closed',
+  ]);
+  expect(told.filter((each) => each.startsWith('in '))).toEqual([
+    'in list',
+    'in car',
+    // This peer sends its head twice.
+    'in 21 blocks',
+  ]);
 });

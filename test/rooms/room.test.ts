@@ -3,6 +3,8 @@ import { RoomError } from '../../src/errors.ts';
 import type { IncomingChange } from '../../src/ledger/guard.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import { joinRoom } from '../../src/join-room.ts';
+import type { TraceEvent } from '../../src/protocol/trace.ts';
+import { traceSync } from '../../src/trace-sync.ts';
 import { MemoryNetwork } from '../support/memory-linker.ts';
 import { MemorySignaling } from '../support/memory-signaling.ts';
 import { Random } from '../support/random.ts';
@@ -27,6 +29,23 @@ test('members get what each has, and then every write as it happens', () =>
     expect(names(alice)).toEqual(['bob']);
     const [bobSeen] = alice.room.peers;
     expect(bobSeen).toMatchObject({ id: bob.room.id, state: 'live', access: 'write' });
+  }));
+
+test('what is traced of a room says which member it is about', () =>
+  withParty(async (party) => {
+    const alice = await party.join('alice');
+    const events: TraceEvent[] = [];
+    const stop = traceSync(alice.ledger, (event) => events.push(event));
+    const peers = (): Set<unknown> => new Set(events.map(({ peer }) => peer));
+    const bob = await party.join('bob');
+    await bob.ledger.put({ _id: 'from bob' });
+    const cids = (): string[] =>
+      events.flatMap((event) => (event.kind === 'blocks' ? event.cids.map(String) : []));
+    await expect.poll(cids).toEqual(bob.ledger.clock.map(String));
+    expect(peers()).toEqual(new Set([bob.room.id]));
+    const carol = await party.join('carol');
+    await expect.poll(peers).toEqual(new Set([bob.room.id, carol.room.id]));
+    stop();
   }));
 
 test('alone in a room one is in sync as soon as a server has said so', () =>

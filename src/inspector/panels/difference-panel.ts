@@ -1,5 +1,12 @@
 import { KeyedRows, make, makeSvg, say } from '../dom.ts';
-import { formatBytes, formatCount, formatDuration, formatNumber, formatTime, shortCid } from '../format.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatTime,
+  shortCid,
+} from '../format.ts';
 import { foldable, type Panel, type PanelHost } from '../panel.ts';
 import { type Comparison, type OneSide, peerOf, type SessionRecord } from '../sessions.ts';
 
@@ -100,13 +107,13 @@ class SideView {
     this.#rows = new KeyedRows(this.#list);
   }
 
-  show({ count, cids, travelled }: OneSide, where: string, verb: string): void {
-    say(this.count, count === undefined ? '?' : formatCount(count));
+  show(side: OneSide, where: string, verb: string): void {
+    const { count, cids, travelled, travelledCount } = side;
+    say(this.count, count === undefined ? `${formatCount(travelledCount)}…` : formatCount(count));
     this.element.hidden = count === 0;
-    const blocks = count === undefined ? 'Blocks' : formatNumber(count, 'block');
-    const known = cids.length === count ? '' : ` of the first ${cids.length}`;
-    const done = cids.length === 0 ? '' : `: ${formatCount(travelled.size)}${known} ${verb}`;
-    say(this.#summary, `${blocks} ${where}${done}`);
+    const blocks = formatNumber(count ?? travelledCount, 'block');
+    const done = travelledCount === count ? 'all' : formatCount(travelledCount);
+    say(this.#summary, `${blocks} ${where}: ${done} ${verb}`);
     if (!(this.element as HTMLDetailsElement).open) return;
     const rows = this.#rows.show(
       cids.slice(0, MAX_LISTED),
@@ -133,9 +140,11 @@ function howOf({ how, bytes, messages, tookMs, mine, theirs }: Comparison): stri
 
 const WORDS: Readonly<Record<Comparison['how'], string>> = {
   equal: 'by comparing heads',
-  sketch: 'by a sketch of the sets',
-  list: 'by a list of all CIDs',
-  snapshot: 'for a snapshot',
+  heads: 'by comparing heads, since one side alone has news',
+  sketch: 'by a sketch of both sets',
+  list: 'by full lists',
+  context: 'by contexts, since one side has dropped commits',
+  snapshot: 'by contexts, and the other side gets a snapshot',
 };
 
 function label(x: number, y: number, name: string): SVGTextElement {

@@ -42,8 +42,14 @@ export class FlightPanel implements Panel {
     const open = this.#host.observation.sessions.open;
     const sum = (of: (session: SessionRecord) => number): number =>
       open.reduce((all, session) => all + of(session), 0);
-    const got = formatNumber(sum(({ blocksIn }) => blocksIn), 'block');
-    const gave = formatNumber(sum(({ blocksOut }) => blocksOut), 'block');
+    const got = formatNumber(
+      sum(({ blocksIn }) => blocksIn),
+      'block',
+    );
+    const gave = formatNumber(
+      sum(({ blocksOut }) => blocksOut),
+      'block',
+    );
     const waiting = sum(({ unacknowledged }) => unacknowledged);
     say(this.#words, `${got} received, ${gave} sent, ${waiting} of them on their way.`);
   }
@@ -97,8 +103,13 @@ export class FlightPanel implements Panel {
       disc(context, x, y, PEER_PX);
       context.stroke();
       context.fillStyle = colours.ink;
-      const counts = theme.isCalm && session !== undefined ? ` ↑${session.blocksOut} ↓${session.blocksIn}` : '';
-      context.fillText(names.ofPeer(key) + counts, x, y < me.y ? y - PEER_PX - 9 : y + PEER_PX + 10);
+      const counts =
+        theme.isCalm && session !== undefined ? ` ↑${session.blocksOut} ↓${session.blocksIn}` : '';
+      context.fillText(
+        names.ofPeer(key) + counts,
+        x,
+        y < me.y ? y - PEER_PX - 9 : y + PEER_PX + 10,
+      );
     }
     context.fillStyle = colours.mine;
     disc(context, me.x, me.y, PEER_PX + 3);

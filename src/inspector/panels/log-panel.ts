@@ -121,7 +121,8 @@ export class LogPanel implements Panel {
       shown.push(event);
     }
     this.#more.hidden = !hasMore;
-    const isPaused = this.#pausedAt === undefined ? '' : `, ${log.count - this.#pausedAt} since the pause`;
+    const isPaused =
+      this.#pausedAt === undefined ? '' : `, ${log.count - this.#pausedAt} since the pause`;
     say(this.#count, `${formatNumber(log.count, 'event')}, the last ${log.size} kept${isPaused}`);
     this.#rows.show(
       shown,

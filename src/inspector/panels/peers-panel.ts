@@ -54,7 +54,8 @@ export class PeersPanel implements Panel {
       ({ key }) => key,
       () => new PeerRow(),
     );
-    for (const [place, row] of rows.entries()) row.show(lines[place]!, (id) => names.ofPeer(id), nowMs);
+    for (const [place, row] of rows.entries())
+      row.show(lines[place]!, (id) => names.ofPeer(id), nowMs);
   }
 
   #lines(): Line[] {
@@ -103,13 +104,7 @@ class PeerRow {
       this.#lines.in,
       this.#lines.out,
     );
-    const head = make(
-      'th',
-      { attributes: { scope: 'row' } },
-      this.#name,
-      make('br'),
-      this.#state,
-    );
+    const head = make('th', { attributes: { scope: 'row' } }, this.#name, make('br'), this.#state);
     const last = make('td', { class: 'wide' }, spark);
     this.element = make('tr', {}, head, this.#roundTrip, amount('in'), amount('out'), last);
   }
@@ -129,10 +124,7 @@ class PeerRow {
       const bytes = sum(({ traffic }) => traffic.bytes(direction));
       const messages = sum(({ traffic }) => traffic.messages(direction));
       say(this.#ways[direction].rate, `${formatBytes(rate)}/s`);
-      say(
-        this.#ways[direction].total,
-        `${formatBytes(bytes)} in ${formatCount(messages)}`,
-      );
+      say(this.#ways[direction].total, `${formatBytes(bytes)} in ${formatCount(messages)}`);
       this.#ways[direction].total.title = `${formatCount(messages)} messages`;
       series[direction] = sessions[0]?.traffic.series(direction, nowMs) ?? [0];
     }

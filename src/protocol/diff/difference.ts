@@ -58,9 +58,15 @@ export interface Summary {
 export type Finding =
   /**
    * Read out of symbols: these blocks of those summarized, parents first. It is `doubtful` when the
-   * other side wants something that is not here.
+   * other side wants something that is not here. `ours` and `theirs` are how many were summarized.
    */
-  | { readonly kind: 'read'; readonly cids: readonly CID[]; readonly doubtful: boolean }
+  | {
+      readonly kind: 'read';
+      readonly cids: readonly CID[];
+      readonly doubtful: boolean;
+      readonly ours: number;
+      readonly theirs: number;
+    }
   /** By the other side's full list. */
   | { readonly kind: 'listed'; readonly lacks: Lacks };
 
@@ -83,6 +89,7 @@ export class Difference {
   readonly #theirs: Hello;
   readonly #list = new ListExchange('have');
   #listSent = false;
+  #ourListed = 0;
   #summary: Summary = NOTHING_TOLD;
   #sketch: Sketch | undefined;
   #theirSize = 0;
@@ -144,6 +151,11 @@ export class Difference {
     else throw unexpected(message);
   }
 
+  /** How many blocks each side had when lists were told. */
+  get listed(): { readonly ours: number; readonly theirs: number } {
+    return { ours: this.#ourListed, theirs: this.#list.listed };
+  }
+
   /** True once the difference was read out of symbols. */
   get isRead(): boolean {
     return this.#isRead;
@@ -172,8 +184,9 @@ export class Difference {
     const { replica, frameBytes } = this.#host;
     if (!this.#listSent) {
       this.#listSent = true;
+      this.#ourListed = replica.blockCount;
       const perPart = listedCids(frameBytes);
-      const count = this.#ours.takes ? replica.blockCount : 0;
+      const count = this.#ours.takes ? this.#ourListed : 0;
       for await (const part of listParts(replica.cids(), count, perPart)) {
         await this.#host.ready();
         this.#host.send({ kind: 'have', ...part });
@@ -229,7 +242,7 @@ export class Difference {
       if (this.#wantIsWhole) {
         const keys = concatBytes(this.#wanted);
         const cids = await this.#find(keys);
-        return { kind: 'read', cids, doubtful: cids.length * KEY_BYTES < keys.length };
+        return this.#finding(cids, cids.length * KEY_BYTES < keys.length);
       }
       from = end;
       end = this.#asked!;
@@ -330,7 +343,11 @@ export class Difference {
       await this.#host.ready();
       this.#host.send({ kind: 'want', keys: bytes, last });
     }
-    return { kind: 'read', cids, doubtful: false };
+    return this.#finding(cids, false);
+  }
+
+  #finding(cids: readonly CID[], doubtful: boolean): Finding {
+    return { kind: 'read', cids, doubtful, ours: this.#summary.size, theirs: this.#theirSize };
   }
 
   /** The blocks of these keys among those summarized. */

@@ -37,6 +37,11 @@ export class ListExchange {
     return this.#complete;
   }
 
+  /** How many the other side has told. */
+  get listed(): number {
+    return this.#listed;
+  }
+
   /** @throws ProtocolError `unexpected-message` after the last part, `limit-exceeded` beyond bounds */
   accept(list: CidList, last: boolean): void {
     const count = countOf(list);
