@@ -22,6 +22,7 @@ import { Loops } from './loops.ts';
 import { Match, type RoundTimes } from './match.ts';
 import { Party } from './party.ts';
 import { ranking } from './ranking.ts';
+import { openReplay, type Replay } from './replay.ts';
 import { Results } from './results.ts';
 import type {
   ChatLine,
@@ -262,6 +263,20 @@ export class Game {
   /** Of all rounds ever played, newest first. */
   async results(): Promise<readonly RoundResult[]> {
     return this.#results.all();
+  }
+
+  /** A round that was played, to be dragged through; undefined for one whose past is not here. */
+  async replay(round: number): Promise<Replay | undefined> {
+    const startedAt = this.#match.startOf(round);
+    if (startedAt === undefined) return undefined;
+    await this.#match.flush();
+    return openReplay(this.ledger, {
+      round,
+      startedAt,
+      durationMs: Math.min(this.#times.roundMs, Math.max(0, this.#clock.now() - startedAt)),
+      me: this.me,
+      profileOf: (player) => this.#profileOf(player),
+    });
   }
 
   // --- the plug ---

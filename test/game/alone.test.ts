@@ -27,16 +27,25 @@ test('alone one plays at once, against two bots, round after round', async () =>
     await expect.poll(async () => (await game.results()).length, { timeout: 5_000 }).toBe(1);
     const [result] = await game.results();
     expect(result!.ranking.length).toBe(3);
-    console.log(
-      JSON.stringify(result),
-      events
-        .map(({ kind }) => kind)
-        .reduce(
-          (all: Record<string, number>, kind) => ({ ...all, [kind]: (all[kind] ?? 0) + 1 }),
-          {},
-        ),
+    expect(result).toMatchObject({ number: 1 });
+    expect(result!.ranking.find(({ player }) => player === game.me)!.tiles).toBeGreaterThan(5);
+    expect(events.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['tiles-taken', 'round-ended', 'round-began', 'ember-fell']),
     );
-    console.log((await game.ledger.allDocs()).rows.length, game.inviteLink);
+
+    const replay = (await game.replay(1))!;
+    expect(replay.durationMs).toBe(3000);
+    const taken: number[] = [];
+    for (const ms of [0, 1000, 2000, 3000]) {
+      const { owners } = await replay.fieldAt(ms);
+      taken.push(owners.filter((owner) => owner > 0).length);
+    }
+    expect(taken).toEqual([...taken].sort((a, b) => a - b));
+    expect(taken[1]).toBeGreaterThan(0);
+    expect(replay.players.map(({ id, tiles }) => [id, tiles]).sort()).toEqual(
+      result!.ranking.map(({ player, tiles }) => [player, tiles]).sort(),
+    );
+    expect(await game.replay(9)).toBeUndefined();
   } finally {
     await game.close();
   }
