@@ -18,8 +18,8 @@ export interface Target {
 /** Whether small screens show a part of the field, with tiles that are large enough to steer on. */
 export type Shown = 'as large as needed' | 'whole field';
 
-/** Smaller ones are hard to see and to steer on. */
-const LEAST_SCALE = 14;
+/** Smaller ones are hard to see, and to steer on with a finger. */
+const LEAST_SCALE = { finger: 14, mouse: 10 };
 const GREATEST_SCALE = 34;
 /** Of screens that cannot show the whole field. */
 const FOLLOWING_SCALE = 19;
@@ -29,11 +29,12 @@ const FOLLOWING_MS = 260;
 
 /** Shows the whole field where there is room for it, else what is around one's own spark. */
 export class Camera {
-  readonly view: View = { left: 0, top: 0, scale: LEAST_SCALE, width: 1, height: 1 };
+  readonly view: View = { left: 0, top: 0, scale: 1, width: 1, height: 1 };
   #x: number | undefined;
   #y = 0;
   #followedAt = 0;
   readonly #shown: Shown;
+  readonly #byFinger = matchMedia('(pointer: coarse)');
 
   constructor(shown: Shown) {
     this.#shown = shown;
@@ -51,7 +52,8 @@ export class Camera {
       view.height / (rows + 2 * MARGIN),
       GREATEST_SCALE,
     );
-    const isLarge = whole >= LEAST_SCALE || this.#shown === 'whole field';
+    const least = this.#byFinger.matches ? LEAST_SCALE.finger : LEAST_SCALE.mouse;
+    const isLarge = whole >= least || this.#shown === 'whole field';
     view.scale = isLarge ? whole : FOLLOWING_SCALE;
     const { x = columns / 2, y = rows / 2 } = target ?? {};
     if (this.#x === undefined) {

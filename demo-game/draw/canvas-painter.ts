@@ -92,7 +92,7 @@ export class CanvasPainter implements Painter {
     const width = field.glowColumns * scale;
     const height = field.glowRows * scale;
     for (const [mode, strength] of [
-      ['color-dodge', 0.5],
+      ['color-dodge', 0.4],
       ['lighter', 0.22],
     ] as const) {
       context.globalCompositeOperation = mode;

@@ -69,7 +69,7 @@ export class Crust {
         const inside = within(shape, side);
         const coals = smoothstep(0.25, 0.85, fine * 0.5 + wide * 0.5);
         const rim = Math.exp(shape * 7);
-        const light = 0.08 + 0.06 * depth + 0.26 * coals + 0.36 * veins + 0.4 * rim;
+        const light = 0.05 + 0.05 * depth + 0.2 * coals + 0.32 * veins + 0.42 * rim;
         for (let channel = 0; channel < 3; channel++) {
           const ember = base[channel]! * light;
           data[to + channel] = shade(ground + (ember - ground) * inside);

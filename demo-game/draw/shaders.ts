@@ -106,7 +106,7 @@ void main() {
       float rim = exp(shape * 7.0);
       float breath = 0.5 + 0.5 * sin(uTime * 0.8 + noise.g * 12.0);
       float coals = smoothstep(0.25, 0.85, fire);
-      vec3 ember = base * (0.075 + 0.075 * depth + 0.34 * coals * (0.65 + 0.35 * breath));
+      vec3 ember = base * (0.055 + 0.06 * depth + 0.28 * coals * (0.65 + 0.35 * breath));
       // A crust that has cooled, with the glow in its cracks.
       float veins = noise.b * (0.45 + 0.55 * breath);
       ember += (base * 0.75 + base.gbr * 0.06) * veins * 0.55;

@@ -1,3 +1,4 @@
+import type { InspectorElement } from 'emberlink/inspector';
 import { element } from '../../site/shared/element.ts';
 import type { Game } from '../game.ts';
 
@@ -6,7 +7,7 @@ export class InspectorPanel {
   readonly #game: Game;
   readonly #panel = element('inspector');
   readonly #button = element('inspector-button');
-  #inspector: { room: Game['room']; remove(): void } | undefined;
+  #inspector: InspectorElement | undefined;
 
   constructor(game: Game) {
     this.#game = game;
@@ -34,5 +35,6 @@ export class InspectorPanel {
     if (this.#panel.hidden || this.#inspector !== undefined) return;
     const { ledger, room } = this.#game;
     this.#inspector = mountInspector(element('inspector-place'), { ledger, room });
+    this.#inspector.setAttribute('theme', 'dark');
   }
 }

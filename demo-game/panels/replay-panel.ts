@@ -1,7 +1,8 @@
 import { element } from '../../site/shared/element.ts';
 import type { Look } from '../draw/spectacle.ts';
 import { Stage } from '../draw/stage.ts';
-import type { Game, Replay } from '../game.ts';
+import type { Game } from '../game.ts';
+import type { Replay } from '../replay.ts';
 import type { FieldView, Scene } from '../scene.ts';
 import { dialog } from './dialogs.ts';
 import type { Notices } from './notices.ts';
@@ -85,26 +86,18 @@ export class ReplayPanel {
       const field = await replay.fieldAt(atMs);
       if (this.#replay !== replay) return;
       this.#field = field;
-      this.#rank(replay, field);
+      this.#rank(replay);
     } finally {
       this.#isReading = false;
     }
   }
 
-  #rank(replay: Replay, { owners }: FieldView): void {
-    const tiles = replay.players.map(() => 0);
-    for (const owner of owners) if (owner !== 0) tiles[owner - 1]!++;
-    const ranked = replay.players.map(({ id, name, colour }, i) => ({
-      id,
-      name,
-      colour,
-      count: tiles[i]!,
-    }));
-    ranked.sort((a, b) => b.count - a.count);
+  #rank({ players }: Replay): void {
+    const ranked = [...players].sort((a, b) => b.tiles - a.tiles);
     element('replay-ranking').replaceChildren(
-      ...ranked.map(({ id, ...shown }) => {
+      ...ranked.map(({ kind, name, colour, tiles }) => {
         const row = playerRow();
-        row.show({ ...shown, isMe: id === this.#game.me });
+        row.show({ name, colour, count: tiles, isMe: kind === 'me' });
         return row.element;
       }),
     );

@@ -38,7 +38,7 @@ export class ScorePanel {
       case 'playing':
         return this.#say(clock(round.remainingMs), `Round ${round.number}`);
       case 'over':
-        return this.#say(clock(round.nextInMs), 'until the next round');
+        return this.#say(clock(round.nextInMs), 'to the next round');
     }
   }
 

@@ -2,13 +2,15 @@
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunningSite } from '../../site/start-site.ts';
-import { controlsOf, faintTexts } from './support/accessibility.ts';
+import { controlsOf } from './support/accessibility.ts';
+import { faintTexts } from './support/faint-texts.ts';
 import { GamePage } from './support/game-page.ts';
 import { startTestSite } from './support/pair-page.ts';
 import { useBrowser } from './support/use-browser.ts';
 
 const LEAST_CONTRAST = 4.5;
 const LEAST_TARGET = 24;
+const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 360, height: 740, isMobile: true, hasTouch: true };
 const LYING_PHONE = { width: 844, height: 390, isMobile: true, hasTouch: true };
 
@@ -27,7 +29,10 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 async function open(prepare?: (page: Page) => Promise<void>): Promise<GamePage> {
-  return GamePage.open(await browser().newContext(), url, prepare);
+  return GamePage.open(await browser().newContext(), url, async (page) => {
+    await page.setViewport(DESKTOP);
+    await prepare?.(page);
+  });
 }
 
 it('a newcomer plays at once against two bots, by the keyboard', async () => {
@@ -90,14 +95,19 @@ it('one takes another name and colour', async () => {
   await game.page.type('#name', 'Zora');
   await game.page.keyboard.press('Enter');
   await game.until(() => document.querySelector('.me .player-name')?.textContent === 'Zora');
-  const before = await ownMark(game);
-  for (const radio of await game.page.$$('#colours input')) {
-    await radio.click();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const refused = await game.page.$eval('#settings-trouble', ({ textContent }) => textContent);
-    if (refused === '' && (await ownMark(game)) !== before) return;
-  }
-  await vi.waitFor(async () => expect(await ownMark(game)).not.toBe(before));
+  const taken = await game.page.$$eval('#ranking .mark', (marks) =>
+    marks.map(({ innerHTML }) => innerHTML),
+  );
+  const marks = await game.page.$$eval('#colours .mark', (all) =>
+    all.map(({ innerHTML }) => innerHTML),
+  );
+  const free = marks.findIndex((mark) => !taken.includes(mark));
+  await game.click(`#colours input[value="${free}"]`);
+  await game.page.waitForFunction(
+    (wanted) => document.querySelector('.me .mark')?.innerHTML === wanted,
+    { polling: 50 },
+    marks[free],
+  );
 });
 
 it('the plug is pulled and put in again, and the game goes on', async () => {
@@ -148,7 +158,7 @@ it('is calm where the system asks for it, and nothing of the page moves then', a
     { name: 'prefers-reduced-motion', value: 'no-preference' },
   ]);
   await game.until(() => !document.body.classList.contains('calm'));
-  expect(await moving()).toBe(1);
+  expect(await moving()).toBeGreaterThan(0);
 });
 
 it.each([
@@ -227,8 +237,4 @@ async function enter(game: GamePage, state: string): Promise<void> {
 
 async function ownName(game: GamePage): Promise<string> {
   return game.page.$eval('.me .player-name', ({ textContent }) => textContent);
-}
-
-async function ownMark(game: GamePage): Promise<string | null> {
-  return game.page.$eval('.me .mark path', (path) => path.getAttribute('d'));
 }

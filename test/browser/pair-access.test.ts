@@ -2,7 +2,8 @@
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunningSite } from '../../site/start-site.ts';
-import { controlsOf, faintTexts } from './support/accessibility.ts';
+import { controlsOf } from './support/accessibility.ts';
+import { faintTexts } from './support/faint-texts.ts';
 import { PairPage, startTestSite } from './support/pair-page.ts';
 import { useBrowser } from './support/use-browser.ts';
 
