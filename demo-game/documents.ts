@@ -137,8 +137,15 @@ export function plain(text: string, mostLetters: number): string {
     .slice(0, 4 * mostLetters)
     .replaceAll(/[\s\p{C}]+/gu, ' ')
     .trim();
-  return [...visible].slice(0, mostLetters).join('').trim();
+  return lettersOf(visible).slice(0, mostLetters).join('').trim();
 }
+
+/** As people count them. */
+export function lettersOf(text: string): string[] {
+  return Array.from(LETTERS.segment(text), ({ segment }) => segment);
+}
+
+const LETTERS = new Intl.Segmenter();
 
 function digits(round: number): string {
   return String(round).padStart(6, '0');

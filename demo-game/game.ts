@@ -12,7 +12,14 @@ import { Bot } from './bot.ts';
 import { seedOf } from './chance.ts';
 import { ChatLog } from './chat-log.ts';
 import { freeColour } from './colours.ts';
-import { botId, chatId, isBot, MOST_NAME_LETTERS, MOST_TEXT_LETTERS, plain } from './documents.ts';
+import {
+  botId,
+  chatId,
+  lettersOf,
+  MOST_NAME_LETTERS,
+  MOST_TEXT_LETTERS,
+  plain,
+} from './documents.ts';
 import type { Profile } from './documents.ts';
 import { Drawn, emberView } from './drawn.ts';
 import { emberRain, REACH, type Ember } from './ember-rain.ts';
@@ -229,7 +236,7 @@ export class Game {
   async rename(name: string): Promise<void> {
     const told = plain(name, MOST_NAME_LETTERS + 1);
     if (told === '') throw new GameError('A name needs at least one letter.');
-    if ([...told].length > MOST_NAME_LETTERS) {
+    if (lettersOf(told).length > MOST_NAME_LETTERS) {
       throw new GameError(`A name has at most ${MOST_NAME_LETTERS} letters.`);
     }
     await this.#match.setProfile(this.me, { name: told });
@@ -247,7 +254,7 @@ export class Game {
   async say(text: string): Promise<void> {
     const told = plain(text, MOST_TEXT_LETTERS + 1);
     if (told === '') return;
-    if ([...told].length > MOST_TEXT_LETTERS) {
+    if (lettersOf(told).length > MOST_TEXT_LETTERS) {
       throw new GameError(`At most ${MOST_TEXT_LETTERS} letters at a time.`);
     }
     let at = Math.round(this.#clock.now());

@@ -15,6 +15,8 @@ export async function buildChild(name: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     packages: 'external',
+    // Apps use the front door: here it leads to the sources.
+    alias: { emberlink: fileURLToPath(new URL('../../src/index.ts', import.meta.url)) },
     write: false,
     logLevel: 'error',
     sourcemap: 'inline',
