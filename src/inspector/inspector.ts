@@ -43,11 +43,11 @@ export class Inspector implements PanelHost {
     this.theme = new Theme(host, () => this.#frames.request());
     this.#panels = [
       new PeersPanel(this),
+      new StoragePanel(this),
       new ClockPanel(this),
       new FlightPanel(this),
       new DifferencePanel(this),
       new ConflictsPanel(this),
-      new StoragePanel(this),
       new LogPanel(this),
     ];
     const header = make(

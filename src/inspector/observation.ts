@@ -2,6 +2,7 @@ import {
   type Change,
   type Clock,
   type Conflict,
+  type DocumentValue,
   type Ledger,
   type LedgerUsage,
   type Room,
@@ -155,9 +156,19 @@ export class Observation {
     this.#onNews();
   }
 
-  /** @throws what the ledger throws */
-  async settle(id: string, conflict: Conflict, version: number): Promise<void> {
-    await settle(this.ledger, id, conflict, version);
+  /**
+   * Settles a conflict: by a value that wins over all others, or by deleting the document after all.
+   * @throws what the ledger throws
+   */
+  async settle(id: string, conflict: Conflict, value: DocumentValue | undefined): Promise<void> {
+    switch (conflict.kind) {
+      case 'field':
+        if (value === undefined) return;
+        await this.ledger.patch({ _id: id, [conflict.field]: value }, { resolve: true });
+        break;
+      case 'delete':
+        await this.ledger.del(id);
+    }
     this.#isStateOld = true;
     this.#readStateAt = Number.NEGATIVE_INFINITY;
     this.#onNews();
@@ -303,24 +314,5 @@ export class Observation {
   #tell(kind: EventKind, peer: string | undefined, text: string, facts: object): void {
     this.log.add({ at: Date.now(), kind, peer, text, facts: { ...facts } });
     this.#onNews();
-  }
-}
-
-/** Lets one of several concurrent versions win. */
-async function settle(
-  ledger: Ledger,
-  id: string,
-  conflict: Conflict,
-  version: number,
-): Promise<void> {
-  const { value } = conflict.versions[version]!;
-  switch (conflict.kind) {
-    case 'field':
-      if (value === undefined) return;
-      await ledger.patch({ _id: id, [conflict.field]: value }, { resolve: true });
-      return;
-    case 'delete':
-      await ledger.del(id);
-      return;
   }
 }

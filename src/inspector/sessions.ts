@@ -10,7 +10,7 @@ export interface Comparison {
   readonly messages: number;
   readonly bytes: number;
   readonly tookMs: number;
-  /** How many blocks were here then, those that the other side lacked among them. */
+  /** How many blocks were here before, those that the other side lacked among them. */
   readonly heldHere: number;
   readonly mine: OneSide;
   readonly theirs: OneSide;
@@ -59,9 +59,10 @@ interface MutableRecord extends SessionRecord {
   unacknowledged: number;
   blocksIn: number;
   blocksOut: number;
-  /** Until the comparison. */
   messages: number;
   bytes: number;
+  /** What came before the comparison was done here: the other side may be done with it sooner. */
+  early: string[];
 }
 
 /** The sessions that there are, from what `traceSync` tells. */
@@ -106,7 +107,9 @@ export class Sessions {
         const count = event.cids.length;
         if (event.direction === 'in') {
           record.blocksIn += count;
-          record.comparison?.theirs.travel(event.cids.map(String));
+          const cids = event.cids.map(String);
+          if (record.comparison === undefined) record.early.push(...cids.slice(0, MAX_CIDS));
+          else record.comparison.theirs.travel(cids);
         } else {
           record.blocksOut += count;
           record.unacknowledged += count;
@@ -142,6 +145,7 @@ export class Sessions {
         blocksOut: 0,
         messages: 0,
         bytes: 0,
+        early: [],
       };
       this.#open.set(session, record);
     }
@@ -153,16 +157,19 @@ export class Sessions {
     { at, how, lackedHere, lackedThere }: Extract<TraceEvent, { kind: 'difference' }>,
     heldHere: number,
   ): void {
+    const theirs = new Side(lackedHere);
+    theirs.travel(record.early);
     record.comparison = {
       at,
       how,
       messages: record.messages,
       bytes: record.bytes,
       tookMs: at - record.openedAt,
-      heldHere,
+      heldHere: heldHere - record.early.length,
       mine: new Side(lackedThere),
-      theirs: new Side(lackedHere),
+      theirs,
     };
+    record.early = [];
     const before = this.#compared.findIndex(
       (each) => each === record || (each.peer !== undefined && each.peer === record.peer),
     );

@@ -158,7 +158,7 @@ input[type='radio'] { width: 18px; height: 18px; margin: 3px; }
 .details { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; }
 dt { color: var(--quiet); }
 dd { overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(92px, 1fr)); gap: 8px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 8px; }
 .tiles dt { font-size: 12px; }
 .tiles dd { font-size: 17px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .differences, .conflicts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); }
@@ -186,7 +186,8 @@ article summary { padding: 3px 0; }
 .log thead th { position: sticky; top: 0; background: var(--card); }
 .log td { font-size: 13px; }
 .log .time { color: var(--quiet); font-variant-numeric: tabular-nums; white-space: nowrap; }
-.log .what { overflow-wrap: anywhere; width: 60%; }
+.log td:not(.what) { white-space: nowrap; }
+.log .what { overflow-wrap: anywhere; width: 100%; }
 [data-kind='error'] { color: var(--bad); font-weight: 600; }
 [data-kind='conflict'] { color: var(--accent); font-weight: 600; }
 @container (max-width: 479px) {
@@ -196,12 +197,12 @@ article summary { padding: 3px 0; }
   .details dd { margin-bottom: 4px; }
 }
 @container (min-width: 760px) {
-  .all { grid-template-columns: 1fr 1fr; }
-  header, .peers, .clock, .conflict, .log { grid-column: 1 / -1; }
-  .storage { grid-column: 1 / -1; }
-}
-@container (min-width: 1100px) {
   .all { grid-template-columns: repeat(6, 1fr); }
-  .peers, .flight, .difference, .storage { grid-column: span 3; }
+  .panel, header { grid-column: 1 / -1; }
+  .flight, .difference { grid-column: span 3; }
+}
+@container (min-width: 960px) {
+  .peers { grid-column: span 4; }
+  .storage { grid-column: span 2; }
 }
 `;

@@ -105,6 +105,25 @@ it('says how the difference was found, what that took, and what of it has travel
   expect(session!.comparison!.theirs.cids.length).toBe(3);
 });
 
+it('counts what came while this side was still comparing', () => {
+  const sessions = told([
+    { kind: 'opened' },
+    { kind: 'blocks', direction: 'in', cids: cids.slice(0, 2), bytes: 2 },
+    {
+      kind: 'difference',
+      how: 'list',
+      lackedHere: { count: 2, cids: cids.slice(0, 2) },
+      lackedThere: { count: 1, cids: cids.slice(5, 6) },
+    },
+  ]);
+  const [session] = sessions.compared;
+  expect(sides(session!)).toEqual([
+    [1, 0],
+    [2, 2],
+  ]);
+  expect(session!.comparison!.heldHere).toBe(98);
+});
+
 it('counts a long difference to its end, and lists its beginning', () => {
   const sessions = told([
     { kind: 'opened' },

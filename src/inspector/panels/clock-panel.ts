@@ -4,9 +4,9 @@ import { make, say } from '../dom.ts';
 import { formatBytes, formatNumber, formatTime, shortCid } from '../format.ts';
 import { foldable, type Panel, type PanelHost } from '../panel.ts';
 
-const LANE_PX = 26;
-const TOP_PX = 22;
-const BOTTOM_PX = 14;
+const LANE_PX = 30;
+const TOP_PX = 24;
+const BOTTOM_PX = 6;
 const MIN_HEIGHT_PX = 96;
 /** Between columns, from far to near. */
 const ZOOMS = [4, 7, 11, 16, 24];

@@ -45,13 +45,18 @@ export class ConflictsPanel implements Panel {
       );
       this.#told = count;
     }
-    this.#rows.show(shown, keyOf, (each) => this.#makeRow(each));
+    this.#rows.show(
+      shown,
+      (each) => this.#keyOf(each),
+      (each) => this.#makeRow(each),
+    );
   }
 
   #makeRow({ id, conflict }: Case): { element: HTMLElement } {
     const { observation, isReadonly } = this.#host;
     const group = `${id} ${fieldOf(conflict)}`;
-    const heads = [...(isReadonly ? [] : ['Keep']), 'Value', 'Written by', 'When'];
+    const canChoose = conflict.kind === 'field' && !isReadonly;
+    const heads = [...(canChoose ? ['Keep'] : []), 'Value', 'Written by', 'When'];
     const body = make('tbody');
     const table = make(
       'table',
@@ -64,21 +69,23 @@ export class ConflictsPanel implements Panel {
       ),
       body,
     );
+    // What was removed cannot be written.
+    const isWritable = ({ value }: ConflictVersion): boolean => value !== undefined;
+    const firstChoice = conflict.versions.findIndex(isWritable);
     const choices = conflict.versions.map((version, place) => {
       const isShown = conflict.kind === 'field' && place === 0;
       const choice = make('input', {
         type: 'radio',
         name: group,
-        checked: place === 0,
-        // What was removed cannot be written.
-        disabled: conflict.kind === 'field' && version.value === undefined,
+        checked: place === firstChoice,
+        disabled: !isWritable(version),
         attributes: { 'aria-label': `Keep ${valueOf(conflict, version)}` },
       });
       body.append(
         make(
           'tr',
           { class: isShown ? 'shown' : '' },
-          ...(isReadonly ? [] : [make('td', {}, choice)]),
+          ...(canChoose ? [make('td', {}, choice)] : []),
           make(
             'td',
             {},
@@ -97,13 +104,16 @@ export class ConflictsPanel implements Panel {
     const failure = make('p', { class: 'failure', attributes: { role: 'alert' } });
     const why = make('p', { class: 'quiet', text: whyOf(conflict) });
     if (isReadonly) return { element: make('article', {}, table, why) };
-    const settle = make('button', { type: 'button', text: 'Settle with this value' });
-    settle.setAttribute('aria-label', `Settle ${group} with the chosen value`);
+    const isField = conflict.kind === 'field';
+    const text = isField ? 'Settle with this value' : 'Delete it after all';
+    const settle = make('button', { type: 'button', text });
+    const label = isField ? `Settle ${group} with the chosen value` : `Delete ${id} after all`;
+    settle.setAttribute('aria-label', label);
     settle.addEventListener('click', () => {
       settle.disabled = true;
-      const chosen = choices.findIndex((choice) => choice.checked);
-      observation.settle(id, conflict, chosen).then(
-        () => this.#host.announce(`${group} settled`),
+      const chosen = conflict.versions[choices.findIndex(({ checked }) => checked)];
+      observation.settle(id, conflict, chosen?.value).then(
+        () => this.#host.announce(`${group} is settled`),
         (error: unknown) => {
           settle.disabled = false;
           say(failure, String(error));
@@ -111,6 +121,15 @@ export class ConflictsPanel implements Panel {
       );
     });
     return { element: make('article', {}, table, why, settle, failure) };
+  }
+
+  /** Another one when something else is to be shown, be it a name that was not known yet. */
+  #keyOf({ id, conflict }: Case): string {
+    const versions = conflict.versions.flatMap((version) => [
+      String(version.commit),
+      this.#writerOf(version),
+    ]);
+    return JSON.stringify([id, fieldOf(conflict), ...versions]);
   }
 
   #writerOf({ writer }: ConflictVersion): string {
@@ -121,14 +140,6 @@ export class ConflictsPanel implements Panel {
 }
 
 const LEDGER_DIGITS = 16;
-
-function keyOf({ id, conflict }: Case): string {
-  return JSON.stringify([
-    id,
-    fieldOf(conflict),
-    ...conflict.versions.map(({ commit }) => String(commit)),
-  ]);
-}
 
 function fieldOf(conflict: Conflict): string {
   switch (conflict.kind) {
@@ -146,7 +157,7 @@ function valueOf(conflict: Conflict, { value }: ConflictVersion): string {
 /** Why what is shown is what is shown. */
 function whyOf(conflict: Conflict): string {
   if (conflict.kind === 'delete') {
-    return 'The document is shown: an edit made at the same time wins over a delete.';
+    return 'The document is shown: an edit wins over a delete of the same time. The next edit settles it.';
   }
   const [winner, next] = conflict.versions;
   const gap = (winner?.time ?? 0) - (next?.time ?? 0);

@@ -51,19 +51,19 @@ class DifferenceRow {
   readonly #how: HTMLElement = make('p', { class: 'quiet' });
   readonly #mine: SideView = new SideView('mine');
   readonly #theirs: SideView = new SideView('theirs');
-  readonly #both: SVGTextElement = label(160, 62, 'count');
-  readonly #theirName: SVGTextElement = label(250, 122, 'name');
+  readonly #both: SVGTextElement = label(160, 72, 'count');
+  readonly #theirName: SVGTextElement = label(252, 146, 'name');
 
   constructor() {
-    const myName = label(70, 122, 'name');
+    const myName = label(68, 146, 'name');
     myName.textContent = 'only here';
-    const bothName = label(160, 122, 'name');
+    const bothName = label(160, 146, 'name');
     bothName.textContent = 'both';
     const picture = makeSvg(
       'svg',
-      { class: 'sets', viewBox: '0 0 320 130', 'aria-hidden': 'true' },
-      makeSvg('circle', { class: 'mine', cx: 118, cy: 56, r: 50 }),
-      makeSvg('circle', { class: 'theirs', cx: 202, cy: 56, r: 50 }),
+      { class: 'sets', viewBox: '0 0 320 152', 'aria-hidden': 'true' },
+      makeSvg('circle', { class: 'mine', cx: 122, cy: 66, r: 62 }),
+      makeSvg('circle', { class: 'theirs', cx: 198, cy: 66, r: 62 }),
       this.#mine.count,
       this.#both,
       this.#theirs.count,
@@ -102,7 +102,7 @@ class SideView {
   readonly #rows: KeyedRows<{ element: HTMLElement; mark: HTMLElement }>;
 
   constructor(side: 'mine' | 'theirs') {
-    this.count = label(side === 'mine' ? 92 : 228, 62, 'count');
+    this.count = label(side === 'mine' ? 98 : 222, 72, 'count');
     this.element = make('details', { class: side }, this.#summary, this.#list);
     this.#rows = new KeyedRows(this.#list);
   }

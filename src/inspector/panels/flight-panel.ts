@@ -5,6 +5,8 @@ import { foldable, type Panel, type PanelHost } from '../panel.ts';
 import { peerOf, type SessionRecord } from '../sessions.ts';
 
 const HEIGHT_PX = 210;
+/** Two lie beside me: that needs no height. */
+const LOW_HEIGHT_PX = 120;
 const PEER_PX = 13;
 const SWAY_PX = 16;
 const MAX_PEERS = 16;
@@ -24,7 +26,7 @@ export class FlightPanel implements Panel {
 
   constructor(host: PanelHost) {
     this.#host = host;
-    this.#canvas = new Canvas(HEIGHT_PX, () => host.request());
+    this.#canvas = new Canvas(LOW_HEIGHT_PX, () => host.request());
     this.#canvas.element.setAttribute('role', 'img');
     this.#canvas.element.setAttribute('aria-label', 'Blocks on their way; told in words below');
     this.element = foldable('Blocks in flight', 'flight', this.#canvas.element, this.#words);
@@ -58,9 +60,11 @@ export class FlightPanel implements Panel {
     const { observation, theme } = this.#host;
     const { flight, names } = observation;
     const { colours } = theme;
+    const peers = this.#peers();
+    this.#canvas.height = peers.length > 2 ? HEIGHT_PX : LOW_HEIGHT_PX;
     const context = this.#canvas.clear();
-    const me = { key: '', x: this.#canvas.width / 2, y: HEIGHT_PX / 2 };
-    const places = this.#places(me);
+    const me = { key: '', x: this.#canvas.width / 2, y: this.#canvas.height / 2 };
+    const places = placesAround(me, peers);
 
     context.strokeStyle = colours.line;
     context.lineWidth = 1.5;
@@ -118,19 +122,22 @@ export class FlightPanel implements Panel {
     return flight.isBusy && !theme.isCalm;
   }
 
-  /** Where everybody is: around me, in the order in which they came. */
-  #places(me: Place): Place[] {
+  /** In the order in which they came. */
+  #peers(): string[] {
     const { room, sessions } = this.#host.observation;
-    const keys = new Set(room?.peers.map(({ id }) => id));
-    for (const session of sessions.open) keys.add(peerOf(session));
-    const shown = [...keys].slice(0, MAX_PEERS);
-    const [wide, high] = [Math.max(40, me.x - 60), me.y - PEER_PX - 22];
-    return shown.map((key, place) => {
-      // One lies on the right, two on both sides, and so on.
-      const angle = (2 * Math.PI * place) / shown.length;
-      return { key, x: me.x + wide * Math.cos(angle), y: me.y + high * Math.sin(angle) };
-    });
+    const peers = new Set(room?.peers.map(({ id }) => id));
+    for (const session of sessions.open) peers.add(peerOf(session));
+    return [...peers].slice(0, MAX_PEERS);
   }
+}
+
+/** One lies on the right, two on both sides, and so on. */
+function placesAround(me: Place, peers: readonly string[]): Place[] {
+  const [wide, high] = [Math.max(40, me.x - 60), me.y - PEER_PX - 22];
+  return peers.map((key, place) => {
+    const angle = (2 * Math.PI * place) / peers.length;
+    return { key, x: me.x + wide * Math.cos(angle), y: me.y + high * Math.sin(angle) };
+  });
 }
 
 function ease(part: number): number {

@@ -26,7 +26,7 @@ export class StoragePanel implements Panel {
       fact('Documents', ({ observation }) => counted(observation.usage?.documents)),
       fact('Commits', ({ observation }) => counted(observation.usage?.commits)),
       fact('Stored', ({ observation: { usage } }) =>
-        usage === undefined ? '–' : formatBytes(usage.storedBytes),
+        usage === undefined ? '' : formatBytes(usage.storedBytes),
       ),
       fact('Heads', ({ observation }) => counted(observation.ledger.clock.length)),
       fact('Kept', ({ observation }) => kept(observation.ledger.persisted)),
@@ -35,16 +35,21 @@ export class StoragePanel implements Panel {
   }
 
   update(): void {
-    for (const { value, of } of this.#facts) say(value, of(this.#host));
+    for (const { value, of } of this.#facts) {
+      const text = of(this.#host);
+      // Not every ledger can tell everything.
+      value.parentElement!.hidden = text === '';
+      say(value, text);
+    }
   }
 }
 
 function counted(count: number | undefined): string {
-  return count === undefined ? '–' : formatCount(count);
+  return count === undefined ? '' : formatCount(count);
 }
 
 /** Whether a browser may clear it. */
 function kept(persisted: boolean | undefined): string {
-  if (persisted === undefined) return '–';
+  if (persisted === undefined) return '';
   return persisted ? 'for good' : 'while there is room';
 }
