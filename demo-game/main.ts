@@ -50,8 +50,10 @@ function play(game: Game): void {
   followSettings(stage, sound, look);
 
   let scene = game.scene(performance.now());
+  /** Who has come is greeted when they are to be seen. */
+  const arriving = new Set<GameEvent & { kind: 'player-came' }>();
   game.subscribe((event) => {
-    stage.show(event);
+    if (event.kind !== 'player-came') stage.show(event);
     sound.hear(event, scene);
     tell(event);
   });
@@ -65,8 +67,8 @@ function play(game: Game): void {
       case 'results-changed':
         return void results.refresh();
       case 'player-came':
-        invite.welcome();
-        return sayOf(event.player, 'is here');
+        arriving.add(event);
+        return invite.welcome();
       case 'player-left':
         return sayOf(event.player, 'has left');
       case 'connection':
@@ -85,6 +87,15 @@ function play(game: Game): void {
         return;
     }
   };
+  const greet = (): void => {
+    for (const event of arriving) {
+      if (!scene.players.some(({ id, spark }) => id === event.player && spark !== undefined))
+        continue;
+      arriving.delete(event);
+      stage.show(event);
+      sayOf(event.player, 'is here');
+    }
+  };
   const sayOf = (id: string, words: string): void => {
     const player = scene.players.find((each) => each.id === id);
     if (player !== undefined) notices.tell(`${player.name} ${words}.`, player.colour);
@@ -99,6 +110,7 @@ function play(game: Game): void {
     labels.place(scene, stage.view);
     score.show(scene, nowMs);
     results.show(scene.round);
+    greet();
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
@@ -128,8 +140,10 @@ function ownOf({ players }: Scene): Scene['players'][number] | undefined {
 }
 
 function mergeWords(tiles: number, conflicts: number): string {
-  const came = `What was played apart is one again: ${tiles} tiles came together`;
-  return conflicts === 0 ? `${came}.` : `${came}, ${conflicts} of them claimed by several.`;
+  const came = tiles === 1 ? 'One tile came' : `${tiles} tiles came`;
+  return conflicts === 0
+    ? `Together again: ${came} from both sides.`
+    : `Together again: ${came} from both sides, ${conflicts} of them claimed by both.`;
 }
 
 /** What the page says in its head; undefined for no server. */

@@ -20,7 +20,7 @@ export class PlugButton {
   hear(connection: Connection): void {
     const before = this.#state;
     this.#show(connection);
-    if (before !== connection.state) this.#tell(connection, before);
+    if (before !== connection.state) this.#tell(connection.state, before);
   }
 
   async #toggle(): Promise<void> {
@@ -42,17 +42,15 @@ export class PlugButton {
     document.body.classList.toggle('unplugged', isUnplugged);
   }
 
-  #tell(connection: Connection, before: Connection['state']): void {
-    switch (connection.state) {
+  #tell(state: Connection['state'], before: Connection['state']): void {
+    switch (state) {
       case 'unplugged':
         return this.#notices.tell('Unplugged. You play on alone; so do the others.');
       case 'offline':
         return this.#notices.tell('The network is gone. The game goes on here.');
-      case 'playing': {
-        const { others } = connection;
-        const words = others === 1 ? 'one other' : `${others} others`;
-        return this.#notices.tell(`Connected with ${words}.`);
-      }
+      case 'playing':
+        // Who has come is told by name.
+        return;
       case 'alone':
         if (before === 'unplugged' || before === 'offline') {
           this.#notices.tell('Plugged in. Nobody else is here.');

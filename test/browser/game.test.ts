@@ -1,7 +1,9 @@
 /** The game's page as one person meets it: alone, by keyboard, by finger, on a small screen, with sound or without. */
 import type { Page } from 'puppeteer-core';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { RunningSite } from '../../site/start-site.ts';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { buildSite, withSignaling } from '../../site/build-site.ts';
+import { type RunningSite, startSite } from '../../site/start-site.ts';
+import { fromSources } from './support/bundle-page.ts';
 import { controlsOf } from './support/accessibility.ts';
 import { faintTexts } from './support/faint-texts.ts';
 import { GamePage } from './support/game-page.ts';
@@ -108,6 +110,26 @@ it('one takes another name and colour', async () => {
     { polling: 50 },
     marks[free],
   );
+});
+
+it('two browsers without any server meet by two pasted texts', async () => {
+  const files = await startSite(withSignaling(await buildSite([fromSources]), ''), { port: 0 });
+  onTestFinished(() => files.close());
+  const alice = await GamePage.open(await browser().newContext(), `${files.url}game/`);
+  await alice.click('#invite-button');
+  expect(await alice.page.$eval('#by-link', (link) => link.checkVisibility())).toBe(false);
+  await alice.paste('hello');
+  expect(await alice.trouble()).toContain('There is no offer and no answer in this text');
+  await alice.click('#paste-offer');
+  const bob = await GamePage.open(await browser().newContext(), await alice.given());
+  await alice.paste(await bob.given());
+  for (const [game, other] of [
+    [alice, bob],
+    [bob, alice],
+  ] as const) {
+    await game.sees(await ownName(other));
+    expect(await game.page.$eval('#invite', (dialog) => dialog.hasAttribute('open'))).toBe(false);
+  }
 });
 
 it('the plug is pulled and put in again, and the game goes on', async () => {

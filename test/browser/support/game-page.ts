@@ -78,4 +78,36 @@ export class GamePage {
   async opens(selector: string): Promise<void> {
     await this.page.waitForSelector(`${selector}:not([hidden])`, { visible: true });
   }
+
+  /** The offer or answer that is to be sent. */
+  async given(): Promise<string> {
+    await this.opens('#paste-give');
+    return this.page.$eval('#paste-text', (input) => (input as HTMLInputElement).value);
+  }
+
+  /** Pastes an offer or an answer, and uses it. */
+  async paste(text: string): Promise<void> {
+    await this.page.$eval(
+      '#paste-taken',
+      (area, pasted) => ((area as HTMLTextAreaElement).value = pasted),
+      text,
+    );
+    await this.click('#paste-take button');
+  }
+
+  /** What the invitation says went wrong. */
+  async trouble(): Promise<string> {
+    await this.until(() => document.querySelector('#invite-trouble')!.textContent !== '');
+    return this.page.$eval('#invite-trouble', ({ textContent }) => textContent);
+  }
+
+  /** Until this player is here, too. */
+  async sees(name: string): Promise<void> {
+    await this.page.waitForFunction(
+      (wanted) =>
+        [...document.querySelectorAll('.name-tag')].some((tag) => tag.textContent === wanted),
+      { polling: POLL_MS },
+      name,
+    );
+  }
 }
