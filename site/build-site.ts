@@ -18,8 +18,23 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml; charset=utf-8',
 };
 
-const PROGRAMS = ['site/pair/main.ts', 'site/pair/pair.css', 'site/front.css', 'site/docs.css'];
-const FILES = ['site/index.html', 'site/icon.svg', 'site/pair/index.html'];
+const GAME_PAGE = 'game/index.html';
+const SIGNALING = /(<meta name="emberfield-signaling" content=")[^"]*"/;
+/** Programs and styles, by their path without its end. */
+const PROGRAMS = [
+  { in: 'site/front.css', out: 'front' },
+  { in: 'site/docs.css', out: 'docs' },
+  { in: 'site/pair/main.ts', out: 'pair/main' },
+  { in: 'site/pair/pair.css', out: 'pair/pair' },
+  { in: 'demo-game/main.ts', out: 'game/main' },
+  { in: 'demo-game/game.css', out: 'game/game' },
+];
+const FILES = {
+  'index.html': 'site/index.html',
+  'icon.svg': 'site/icon.svg',
+  'pair/index.html': 'site/pair/index.html',
+  [GAME_PAGE]: 'demo-game/index.html',
+};
 
 /**
  * All files of the site by their paths (`index.html`, `pair/main.js`), bundled from its sources, and the
@@ -31,7 +46,6 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: PROGRAMS,
-    outbase: 'site',
     outdir: 'site',
     bundle: true,
     // What only some visitors need, such as the reader of QR codes, is a file of its own.
@@ -51,7 +65,22 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
   };
   for (const { path, contents } of outputFiles)
     add(path.slice(join(root, 'site/').length), contents);
-  for (const file of FILES) add(file.slice('site/'.length), readFileSync(join(root, file)));
+  for (const [path, file] of Object.entries(FILES)) add(path, readFileSync(join(root, file)));
   for (const [path, bytes] of docsPages(root)) add(path, bytes);
   return site;
+}
+
+/**
+ * The same site with another signaling server for the game; `''` for none, as where files are served and
+ * nothing else.
+ */
+export function withSignaling(
+  site: ReadonlyMap<string, Asset>,
+  address: string,
+): ReadonlyMap<string, Asset> {
+  const page = site.get(GAME_PAGE)!;
+  const html = new TextDecoder().decode(page.bytes);
+  const quoted = address.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
+  const told = html.replace(SIGNALING, (_, before: string) => `${before}${quoted}"`);
+  return new Map(site).set(GAME_PAGE, { ...page, bytes: new TextEncoder().encode(told) });
 }

@@ -5,13 +5,14 @@ import { dirname, join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SignalingServerError } from 'emberlink/server';
 import { interruptible } from '../src/cli/interrupt.ts';
-import { type Asset, buildSite } from './build-site.ts';
+import { type Asset, buildSite, withSignaling } from './build-site.ts';
 import { type RunningSite, startSite } from './start-site.ts';
 
 interface Flags {
   readonly port: number;
   readonly host?: string;
   readonly out?: string;
+  readonly signaling?: string;
 }
 
 const EXIT = { ok: 0, failed: 1, usage: 2 };
@@ -27,14 +28,18 @@ const program = new Command('npm run pair --')
   )
   .option('--host <address>', 'address to listen on; this machine alone when it is not given')
   .option('--out <folder>', 'write the pages there, for any web server, and end')
+  .option(
+    '--signaling <address>',
+    'with --out: the signaling server of the game (wss://…); none when it is not given',
+  )
   .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, '')) })
   .exitOverride();
 
 try {
-  const { port, host, out } = program.parse().opts<Flags>();
+  const { port, host, out, signaling } = program.parse().opts<Flags>();
   const site = await buildSite();
   if (out === undefined) await serve(site, { port, host });
-  else await write(site, out);
+  else await write(withSignaling(site, signaling ?? ''), out);
 } catch (error) {
   process.exitCode = exitCodeOf(error);
   if (!(error instanceof CommanderError)) process.stderr.write(`${wordsOf(error)}\n`);
@@ -55,6 +60,7 @@ async function serve(
 function addresses({ url, signalingUrl }: RunningSite): string {
   return [
     `all pages     ${url}`,
+    `game          ${url}game/    alone with bots at once; its link brings friends in`,
     `pairing page  ${url}pair/    open it in two browsers, or two profiles`,
     `signaling     ${signalingUrl}`,
   ].join('\n');

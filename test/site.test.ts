@@ -79,7 +79,8 @@ test('npm start shows two peers, then the pages, and both commands are what the 
 });
 
 test('each page is there with all that it needs, and needs nothing from elsewhere', async () => {
-  for (const page of ['', 'pair/', 'docs/', 'docs/api/emberlink.html', 'docs/protocol.html']) {
+  const pages = ['', 'game/', 'pair/', 'docs/', 'docs/api/emberlink.html', 'docs/protocol.html'];
+  for (const page of pages) {
     const address = new URL(page, url);
     const html = await (await fetch(address)).text();
     expect(html).toContain("default-src 'none'");
@@ -133,7 +134,7 @@ test('what it cannot do is refused in words, and --help tells what it can', asyn
   expect(wrong.output).toContain('A port is a whole number from 0 to 65535.');
   const help = site('--help');
   expect(await help.ended).toBe(0);
-  for (const word of ['--port', 'PORT', '--host', '--out']) expect(help.output).toContain(word);
+  for (const word of ['--port', 'PORT', '--host', '--out', '--signaling']) expect(help.output).toContain(word);
 });
 
 test('the pages can be written down, for any web server', async () => {
@@ -144,6 +145,14 @@ test('the pages can be written down, for any web server', async () => {
   );
   const written = readFileSync(join(clone, 'pages/pair/index.html'), 'utf8');
   expect(written).toBe(await (await fetch(new URL('pair/', url))).text());
+  const told = (folder: string): string | undefined =>
+    /"emberfield-signaling" content="([^"]*)"/.exec(
+      readFileSync(join(clone, folder, 'game/index.html'), 'utf8'),
+    )?.[1];
+  expect(told('pages'), 'files alone are no signaling server').toBe('');
+  const address = 'wss://signal.example/rooms';
+  expect(await site('--out', 'told', '--signaling', address).ended).toBe(0);
+  expect(told('told')).toBe(address);
 });
 
 test('Ctrl-C ends everything, whoever is connected', async () => {

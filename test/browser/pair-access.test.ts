@@ -1,20 +1,12 @@
 /** Whether everybody can use the pairing page: by keyboard, by ear, on a small screen, in light and dark. */
-import type { Page, SerializedAXNode } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunningSite } from '../../site/start-site.ts';
+import { controlsOf } from './support/accessibility.ts';
 import { faintTexts } from './support/faint-texts.ts';
 import { PairPage, startTestSite } from './support/pair-page.ts';
 import { useBrowser } from './support/use-browser.ts';
 
-const CONTROLS = [
-  'button',
-  'checkbox',
-  'combobox',
-  'link',
-  'searchbox',
-  'textbox',
-  'DisclosureTriangle',
-];
 const LEAST_CONTRAST = 4.5;
 const LEAST_TARGET = 24;
 
@@ -63,8 +55,7 @@ async function* states(): AsyncIterable<[string, Page]> {
 
 it('every control has a name, in every state', async () => {
   for await (const [state, page] of states()) {
-    const tree = await page.accessibility.snapshot();
-    const controls = flat(tree!).filter(({ role }) => CONTROLS.includes(role));
+    const controls = await controlsOf(page);
     expect(controls.length, state).toBeGreaterThan(4);
     const nameless = controls.filter(({ name }) => (name ?? '').trim() === '');
     expect(nameless, state).toEqual([]);
@@ -175,7 +166,3 @@ it('a page that came over plain http says what is missing, and pairs all the sam
   await bob.add('lemons');
   await alice.sees('lemons');
 });
-
-function flat(node: SerializedAXNode): SerializedAXNode[] {
-  return [node, ...(node.children ?? []).flatMap(flat)];
-}
