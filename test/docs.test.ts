@@ -511,6 +511,55 @@ test("README.md tells the limits of the doors' sizes", () => {
   expect(told).toEqual(limits);
 });
 
+/** How the libraries of README.md's comparison are called in bench/RESULTS.md. */
+const MEASURED: Record<string, RegExp> = {
+  emberlink: /^emberlink( \(disk\))?$/,
+  Yjs: /^(yjs|y-webrtc)( \(y-indexeddb, y-webrtc\))?$/,
+  RxDB: /^rxdb \((.*, )?batch 500\)$/,
+  Automerge: /^automerge \(immutable strings\)$/,
+  PouchDB: /^pouchdb$/,
+};
+
+test('the figures of the comparison are those of bench/RESULTS.md', () => {
+  const results = read('bench/RESULTS.md').split(/^## /m);
+  const cellsOf = (row: string): string[] =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+  const rows = readme.split('\n').filter((line) => line.startsWith('|'));
+  const head = rows.findIndex((row) => row.includes('| Yjs | RxDB |'));
+  const names = cellsOf(rows[head]!).slice(1);
+  let section: string | undefined;
+  let compared = 0;
+  for (const row of rows.slice(head + 2)) {
+    const [what, ...figures] = cellsOf(row);
+    if (figures.length !== names.length) break;
+    const anchor = /RESULTS\.md#([\w-]+)/.exec(what!)?.[1];
+    if (anchor !== undefined) {
+      section = results.find((text) => slug(text.split('\n', 1)[0]!) === anchor);
+    }
+    expect(section, what).toBeDefined();
+    // Of several sizes the last is the largest.
+    const measured = section!.slice(section!.lastIndexOf('**n = ')).split('\n').map(cellsOf);
+    names.forEach((name, i) => {
+      if (figures[i] === '–') return;
+      const found = measured.find(([label]) => MEASURED[name]!.test(label ?? ''));
+      expect(found, `${what}: ${name}`).toContain(figures[i]);
+      compared++;
+    });
+  }
+  expect(compared).toBeGreaterThan(20);
+});
+
+/** As GitHub makes anchors of headings. */
+function slug(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
 test('every script that README.md and signaling/README.md name is in package.json', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const named = [...guides.matchAll(/npm (?:run (?:-\S+ )*([\w:-]+)|(start|test))\b/g)];

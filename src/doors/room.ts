@@ -46,5 +46,5 @@ export type {
 } from '../rooms/signaling.ts';
 export type { SyncSource } from '../sync-source.ts';
 export { traceSync } from '../trace-sync.ts';
-export type { WebRtcImplementation } from '../transports/webrtc.ts';
+export type { WebRtcImplementation, WebRtcOptions } from '../transports/webrtc.ts';
 export type { WebSocketClass } from '../transports/websocket-class.ts';

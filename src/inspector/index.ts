@@ -1,3 +1,6 @@
-/** `emberlink/inspector`: shows in a page what happens in a ledger and a room. */
+/**
+ * Shows in a page what happens in a ledger and a room.
+ * @module emberlink/inspector
+ */
 export { defineInspector, type InspectorElement } from './inspector-element.ts';
 export { type InspectorOptions, mountInspector } from './mount-inspector.ts';
