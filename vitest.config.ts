@@ -21,7 +21,7 @@ const alsoInBrowsers = testFiles(
 );
 const withinBrowsers = [
   'test/react/*.test.tsx',
-  ...testFiles('browser/suites/{complaints,indexeddb,webrtc}.browser'),
+  ...testFiles('browser/suites/{complaints,indexeddb,slot,webrtc}.browser'),
 ];
 /** The same, longer: `npm run test:pages`. */
 export const longWithinBrowsers: string[] = testFiles(
