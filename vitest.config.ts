@@ -16,11 +16,12 @@ const testFiles = (...names: string[]): string[] => names.map((name) => `test/${
 const alsoInBrowsers = testFiles(
   'ledger/{guard,merge,patch,query}',
   'protocol/{closing,compression,hostile,live,original,pace}',
-  'rooms/{handshake,keys,presence}',
+  'rooms/{cipher,handshake,keys,presence}',
   'storage/memory',
 );
 const withinBrowsers = [
   'test/react/*.test.tsx',
+  'test/inspector/*.browser.test.ts',
   ...testFiles('browser/suites/{complaints,indexeddb,slot,webrtc}.browser'),
 ];
 /** The same, longer: `npm run test:pages`. */
@@ -33,7 +34,7 @@ export const longWithinBrowsers: string[] = testFiles(
 const pages = testFiles('browser/{launch-browser,two-peers}');
 /** Whole apps, and what takes minutes: `npm run test:pages`. */
 export const longPages: string[] = testFiles(
-  'browser/{bundlers,interrupted,pair,pair-access,react-example}',
+  'browser/{bundlers,game,inspector-example,interrupted,pair,pair-access,react-example}',
   'browser/{rooms,storage,tabs,todo-react}',
   'transports/lean-simple-peer',
 );
@@ -99,6 +100,7 @@ export default defineConfig({
   resolve: {
     alias: {
       'emberlink/react': fileURLToPath(new URL('./src/react/index.ts', import.meta.url)),
+      'emberlink/inspector': fileURLToPath(new URL('./src/inspector/index.ts', import.meta.url)),
       'emberlink/server': fileURLToPath(new URL('./src/server.ts', import.meta.url)),
       'emberlink/ledger': fileURLToPath(new URL('./src/doors/ledger.ts', import.meta.url)),
       'emberlink/sync': fileURLToPath(new URL('./src/doors/sync.ts', import.meta.url)),

@@ -22,12 +22,18 @@ const LEDGER = {
   program: "export { openLedger } from 'emberlink/ledger';",
   limit: 52_000,
 };
+const INSPECTOR = {
+  title: 'emberlink/inspector',
+  program: "export { mountInspector } from 'emberlink/inspector';",
+  limit: 20_000,
+};
 const CONNECTS_LATER = `
   export { openLedger } from 'emberlink/ledger';
   export const connect = () => Promise.all([import('emberlink/sync'), import('emberlink/room')]);`;
 
 const whole = await bundle(WHOLE.program);
 const ledger = await bundle(LEDGER.program);
+const inspector = await bundle(INSPECTOR.program);
 const later = await bundle(CONNECTS_LATER);
 
 console.log(row('', 'min', 'gzip', 'brotli'));
@@ -39,6 +45,8 @@ show(
   (await bundle("export { joinRoom } from 'emberlink/room';")).atOnce,
 );
 show({ title: 'emberlink/browser' }, [readFileSync(`${root}dist/browser/emberlink.js`)]);
+
+fits.push(show(INSPECTOR, inspector.atOnce));
 
 console.log(`\n${WHOLE.title} are made of, minified:`);
 const bytesByPart = new Map();

@@ -1,6 +1,6 @@
 /** The pairing page: a list that two browsers share, introduced by two short texts. */
 import { LedgerError, openLedger, type Ledger } from 'emberlink';
-import { element } from './element.ts';
+import { element } from '../shared/element.ts';
 import { takeFragment } from './link.ts';
 import { Notes } from './notes.ts';
 import { NotesView } from './notes-view.ts';

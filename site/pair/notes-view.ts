@@ -1,4 +1,4 @@
-import { copyOf, element, part } from './element.ts';
+import { copyOf, element, part } from '../shared/element.ts';
 import type { Note, Notes } from './notes.ts';
 
 /** How long a note that came from the other side stays marked. */

@@ -1,10 +1,10 @@
 import { type Ledger, SignalError } from 'emberlink';
-import { element } from './element.ts';
+import { element } from '../shared/element.ts';
 import { Handover, type Reception } from './handover.ts';
 import { linkTo } from './link.ts';
 import { PeerRow } from './peer-row.ts';
 import { Pairing } from './pairing.ts';
-import { qrCode } from './qr-code.ts';
+import { qrCode } from '../shared/qr-code.ts';
 import { CameraRefusal, readPicture, scanWithCamera } from './scanner.ts';
 import { wordsFor } from './words.ts';
 

@@ -1,5 +1,5 @@
 import type { Ledger, SyncProgress } from 'emberlink';
-import { copyOf, part } from './element.ts';
+import { copyOf, part } from '../shared/element.ts';
 import type { Pairing } from './pairing.ts';
 import { wordsFor } from './words.ts';
 

@@ -1,4 +1,4 @@
-import { element } from './element.ts';
+import { element } from '../shared/element.ts';
 import { codeReader, drawn } from './read-code.ts';
 
 /** How often the camera's picture is looked at. */

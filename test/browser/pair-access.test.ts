@@ -1,19 +1,12 @@
 /** Whether everybody can use the pairing page: by keyboard, by ear, on a small screen, in light and dark. */
-import type { Page, SerializedAXNode } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunningSite } from '../../site/start-site.ts';
+import { controlsOf } from './support/accessibility.ts';
+import { faintTexts } from './support/faint-texts.ts';
 import { PairPage, startTestSite } from './support/pair-page.ts';
 import { useBrowser } from './support/use-browser.ts';
 
-const CONTROLS = [
-  'button',
-  'checkbox',
-  'combobox',
-  'link',
-  'searchbox',
-  'textbox',
-  'DisclosureTriangle',
-];
 const LEAST_CONTRAST = 4.5;
 const LEAST_TARGET = 24;
 
@@ -62,8 +55,7 @@ async function* states(): AsyncIterable<[string, Page]> {
 
 it('every control has a name, in every state', async () => {
   for await (const [state, page] of states()) {
-    const tree = await page.accessibility.snapshot();
-    const controls = flat(tree!).filter(({ role }) => CONTROLS.includes(role));
+    const controls = await controlsOf(page);
     expect(controls.length, state).toBeGreaterThan(4);
     const nameless = controls.filter(({ name }) => (name ?? '').trim() === '');
     expect(nameless, state).toEqual([]);
@@ -174,53 +166,3 @@ it('a page that came over plain http says what is missing, and pairs all the sam
   await bob.add('lemons');
   await alice.sees('lemons');
 });
-
-function flat(node: SerializedAXNode): SerializedAXNode[] {
-  return [node, ...(node.children ?? []).flatMap(flat)];
-}
-
-/** Runs in the page: what its visible texts are painted with, against what is behind them. */
-function faintTexts(least: number): string[] {
-  type Colour = readonly [number, number, number, number];
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
-  const parse = (text: string): Colour => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = text;
-    canvas.fillRect(0, 0, 1, 1);
-    const [r = 0, g = 0, b = 0, a = 0] = canvas.getImageData(0, 0, 1, 1).data;
-    return [r, g, b, a];
-  };
-  const luminance = ([r, g, b]: Colour): number => {
-    const [red, green, blue] = [r, g, b].map((value) => {
-      const part = value / 255;
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
-  };
-  const behind = (element: Element | null): Colour => {
-    for (let each = element; each !== null; each = each.parentElement) {
-      const colour = parse(getComputedStyle(each).backgroundColor);
-      if (colour[3] > 0) return colour;
-    }
-    return [255, 255, 255, 255];
-  };
-  const faint: string[] = [];
-  const check = (element: Element, text: string, pseudo?: string): void => {
-    const a = luminance(parse(getComputedStyle(element, pseudo).color));
-    const b = luminance(behind(element));
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < least) faint.push(`${contrast.toFixed(2)}: ${text}`);
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode() !== null) {
-    const { parentElement, textContent } = texts.currentNode;
-    const text = textContent?.trim() ?? '';
-    if (text !== '' && parentElement!.checkVisibility()) check(parentElement!, text);
-  }
-  for (const input of document.querySelectorAll('input, textarea')) {
-    if (!input.checkVisibility()) continue;
-    check(input, `in ${input.id}`);
-    check(input, `placeholder of ${input.id}`, '::placeholder');
-  }
-  return faint;
-}
