@@ -1,4 +1,5 @@
 import {
+  LedgerError,
   openLedger,
   PastedSignaling,
   type Ledger,
@@ -148,7 +149,7 @@ export class Game {
     const slot = isKept ? await takeSlot(address.room) : { index: 0, release: () => {} };
     const clock = new SharedClock(options.now ?? Date.now);
     try {
-      const ledger = await openLedger(`emberfield-${address.room}-${slot.index}`, {
+      const ledger = await openKept(`emberfield-${address.room}-${slot.index}`, {
         // Writes are of the time that all share, so that no wrong clock wins.
         now: () => clock.now(),
         futureToleranceMs: FUTURE_TOLERANCE_MS,
@@ -508,6 +509,16 @@ const NAMES = [
   'Tinder',
   'Wick',
 ];
+
+/** Where a browser keeps nothing, as in some private windows, it lasts as long as the page. */
+async function openKept(name: string, options: LedgerOptions): Promise<Ledger> {
+  try {
+    return await openLedger(name, options);
+  } catch (error) {
+    if (!(error instanceof LedgerError && error.code === 'no-storage')) throw error;
+    return openLedger(name, { ...options, storage: 'memory' });
+  }
+}
 
 /** A reload stays in the room, and brings nothing else again that was in the address. */
 function keepInAddress(page: URL, address: GameAddress): void {
