@@ -20,6 +20,7 @@ console.log(await ledger.query(byTag, { key: 'warm' })); //        by a map func
 
 console.log(await ledger.changes(clock)); //                       what changed after a clock
 console.log(await ledger.at(clock).get('note:1')); //              the past, read-only
+console.log(await ledger.clockAt(Date.now() - 60_000)); //         the clock of a minute ago
 console.log(await ledger.history('note:1')); //                    every writing of a document
 console.log(await ledger.conflicts('note:1')); //                  concurrent versions, none here
 

@@ -37,6 +37,11 @@ export function advance(heads: Set<number>, commit: number, parents: readonly nu
   heads.add(commit);
 }
 
+/** The first hybrid time of which `timeInMs` is later than this. */
+export function hybridTimeAfter(timeMs: number): number {
+  return (Math.floor(timeMs) + 1) * TICKS_PER_MS;
+}
+
 /** The milliseconds since 1970 of a hybrid time. */
 export function timeInMs(time: number): number {
   return Math.floor(time / TICKS_PER_MS);

@@ -138,11 +138,16 @@ export class CommitStore {
     return commit >= 0 && commit < this.#applied && this.#state.table.isWhole(commit) ? commit : -1;
   }
 
-  /** True for a commit that is merged and known by its CID, whether its bytes are here or not. */
-  isMerged(cid: CID): boolean {
+  /** The number of a merged commit, whether its bytes are here or not; -1 for any other CID. */
+  mergedNumberOf(cid: CID): number {
     const { table } = this.#state;
     const commit = table.find(commitDigest(cid) ?? NO_DIGEST);
-    return commit >= 0 && commit < this.#applied && !table.isHole(commit);
+    return commit >= 0 && commit < this.#applied && !table.isHole(commit) ? commit : -1;
+  }
+
+  /** True for a commit that is merged and known by its CID, whether its bytes are here or not. */
+  isMerged(cid: CID): boolean {
+    return this.mergedNumberOf(cid) >= 0;
   }
 
   /** True for applied and for parked commits that are here whole. */
@@ -200,8 +205,8 @@ export class CommitStore {
    */
   commitsSince(heads: readonly CID[]): number[] | undefined {
     const { table } = this.#state;
-    const numbers = heads.map((head) => table.find(commitDigest(head) ?? NO_DIGEST));
-    if (!heads.every((head) => this.isMerged(head))) return undefined;
+    const numbers = heads.map((head) => this.mergedNumberOf(head));
+    if (numbers.includes(-1)) return undefined;
     const commits = table.notBelow(numbers, [...this.#state.heads]);
     if (commits.some((commit) => table.isPruned(commit))) return undefined;
     return commits.filter((commit) => table.isWhole(commit));

@@ -99,6 +99,15 @@ export class Documents {
     return new Documents(this.table, this.pages, this.blocks, states);
   }
 
+  /** How many places of writings the states name, about. */
+  get placeCount(): number {
+    let count = this.#states.size;
+    for (const state of this.#states.values()) {
+      if (typeof state !== 'number') count += state.fields.size;
+    }
+    return count;
+  }
+
   /** True when documents were written more often than `times` on average. */
   hasOutgrown(times: number): boolean {
     return this.#writings > this.#states.size * times;

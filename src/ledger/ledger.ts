@@ -147,9 +147,17 @@ export interface Ledger {
     since?: Clock,
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }>;
   /**
+   * The clock of all commits that were written until then, by their writers' hybrid clocks:
+   * `ledger.at(await ledger.clockAt(time))` is what they add up to.
+   * @param timeMs in milliseconds since 1970
+   * @throws LedgerError `unknown-clock` when some of them were dropped (see the option `history`)
+   */
+  clockAt(timeMs: number): Promise<Clock>;
+  /**
    * The documents as they were at a clock that this ledger has passed and whose commits it still has
-   * (see the option `history`). Its first read merges the commits below that clock anew.
-   * @throws LedgerError `unknown-clock`
+   * (see the option `history`), or that of a snapshot that it has merged. Its first read merges the
+   * commits that came after the nearest clock that was looked at lately.
+   * @throws LedgerError `unknown-clock`, for commits that were dropped by the view's methods
    */
   at(clock: Clock): LedgerView;
   /**

@@ -11,7 +11,8 @@ import type { Place } from '../storage/place.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
 import { Compaction, type CompactReport } from './compaction.ts';
-import { emptyState, rootsOf, type ClockState } from './clock-state.ts';
+import { emptyState, type ClockState } from './clock-state.ts';
+import { hybridTimeAfter } from './clock.ts';
 import type { CommitTable } from './commit-table.ts';
 import { commitEntries, type CommitEntry, type CommitsOptions } from './commit-entries.ts';
 import { readCommit } from './commit.ts';
@@ -38,6 +39,7 @@ import {
 import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './opening.ts';
 import type { PageTable } from './pages.ts';
 import { ParkedCommits } from './parked.ts';
+import { Past } from './past.ts';
 import type {
   Change,
   Clock,
@@ -118,6 +120,7 @@ export class LocalLedger implements Ledger {
   #unreadable: readonly CID[];
   #documents: Documents;
   #view: LocalView;
+  #past: Past;
   #pending: PendingWrite[] = [];
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
@@ -150,6 +153,7 @@ export class LocalLedger implements Ledger {
     this.#savedCommits = parts.savedCommits;
     this.#unsavedBytes = parts.unsavedBytes;
     this.#view = this.#liveView();
+    this.#past = new Past(this.#store.state, this.#log);
     this.#compaction = new Compaction({
       log: this.#log,
       store: this.#store,
@@ -362,6 +366,17 @@ export class LocalLedger implements Ledger {
     return commitEntries(commits, limit, this.#store.state);
   }
 
+  async clockAt(timeMs: number): Promise<Clock> {
+    if (Number.isNaN(timeMs)) {
+      throw new LedgerError('invalid-option', 'a time is a number of milliseconds since 1970');
+    }
+    await this.#reading();
+    const { table, count } = this.#store;
+    const heads = await this.#past.headsBefore(hybridTimeAfter(timeMs), count);
+    if (heads === undefined) throw this.#dropped(`commits of times around ${timeMs}`);
+    return heads.map((head) => table.cid(head));
+  }
+
   at(clock: Clock): LocalView {
     this.#checkOpen();
     const heads = [...this.#checkClock(clock)];
@@ -463,14 +478,14 @@ export class LocalLedger implements Ledger {
       const corrupt: { cid: CID; error: unknown }[] = [];
       let [bytes, done] = [0, 0];
       const total = this.#store.blockCount;
-      const documents = await this.#mergedAnew(
-        () => true,
-        (cid, error) => corrupt.push({ cid, error }),
-        (length) => {
+      const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
+      const documents = await mergedAnew(this.#log, this.#store.state, fresh, {
+        onCorrupt: (cid, error) => corrupt.push({ cid, error }),
+        onBlock: (length) => {
           bytes += length;
           onProgress?.(Math.min(++done, total), total);
         },
-      );
+      });
       const whole = corrupt.length === 0;
       const digest = whole ? hex(await documents.digest()) : '';
       return {
@@ -706,7 +721,7 @@ export class LocalLedger implements Ledger {
   }
 
   #checkClock(clock: Clock): Clock {
-    const unknown = clock.find((cid) => this.#store.numberOf(cid) < 0);
+    const unknown = clock.find((cid) => !this.#store.isMerged(cid));
     if (unknown === undefined) return clock;
     throw new LedgerError('unknown-clock', `ledger '${this.name}' does not hold commit ${unknown}`);
   }
@@ -716,7 +731,7 @@ export class LocalLedger implements Ledger {
     const commits = this.#store.commitsSince(clock);
     if (commits !== undefined) return commits;
     this.#checkClock(clock);
-    throw new LedgerError('unknown-clock', `ledger '${this.name}' has dropped what came after it`);
+    throw this.#dropped('what came after it');
   }
 
   #liveView(): LocalView {
@@ -726,29 +741,14 @@ export class LocalLedger implements Ledger {
 
   async #documentsBelow(heads: Clock): Promise<Documents> {
     if (this.#losing !== undefined) await this.#losing;
-    const { table } = this.#store;
-    const below = table.ancestors(this.#checkClock(heads).map((cid) => this.#store.numberOf(cid)));
-    for (const { root } of await rootsOf(this.#store.state, this.#log)) {
-      if (root.heads.every((head) => below.has(table.find(head.digest)))) continue;
-      const what = `the commits below ${heads.join(', ')} were dropped`;
-      throw new LedgerError('unknown-clock', `ledger '${this.name}': ${what}`);
-    }
-    return this.#mergedAnew(
-      (commit) => below.has(commit),
-      (_cid, error) => {
-        if (error instanceof StorageError && error.code === 'corrupt') this.#loseCorrupt();
-        throw error;
-      },
-    );
+    const numbers = this.#checkClock(heads).map((cid) => this.#store.mergedNumberOf(cid));
+    const documents = await this.#past.documentsBelow(numbers);
+    if (documents !== undefined) return documents;
+    throw this.#dropped(`the commits below ${heads.join(', ')}`);
   }
 
-  #mergedAnew(
-    accept: (commit: number) => boolean,
-    onCorrupt: (cid: CID, error: unknown) => void,
-    onBlock?: (bytes: number) => void,
-  ): Promise<Documents> {
-    const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
-    return mergedAnew(this.#log, this.#store.state, fresh, { accept, onCorrupt, onBlock });
+  #dropped(what: string): LedgerError {
+    return new LedgerError('unknown-clock', `ledger '${this.name}' has dropped ${what}`);
   }
 
   /** Merges the whole log anew, after a commit was lost or came back. */
@@ -761,6 +761,7 @@ export class LocalLedger implements Ledger {
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
+    this.#past = new Past(state, this.#log);
     for (const listener of this.#rebuiltListeners) tell(listener, undefined);
   }
 

@@ -160,7 +160,7 @@ export async function mergedAnew(
   log: Log,
   { table, pages, snapshots }: ClockState,
   fresh: ClockState,
-  { accept, onCorrupt, onBlock }: MergeAnewOptions,
+  { onCorrupt, onBlock }: MergeAnewOptions,
 ): Promise<Documents> {
   const { count } = table;
   for (const { digest, location } of pages.dump()) fresh.loose.set(keyOf(digest), location);
@@ -172,7 +172,7 @@ export async function mergedAnew(
     try {
       const bytes = await log.read(location, cid);
       await replay.add({ ...location, cid, bytes });
-      onBlock?.(bytes.length);
+      onBlock(bytes.length);
     } catch (error) {
       onCorrupt(cid, error);
     }
@@ -182,20 +182,16 @@ export async function mergedAnew(
     onCorrupt(cid, new StorageError('corrupt', `snapshot ${cid} is not whole`));
   }
   for (let commit = 0; commit < count; commit++) {
-    if (accept(commit) && table.isWhole(commit)) {
-      await add(table.location(commit), table.cid(commit));
-    }
+    if (table.isWhole(commit)) await add(table.location(commit), table.cid(commit));
   }
   replay.finish();
   return documents;
 }
 
 interface MergeAnewOptions {
-  /** Whether a commit, by number, is to be among them. */
-  readonly accept: (commit: number) => boolean;
   /** Told of each block that is not what was written. */
   readonly onCorrupt: (cid: CID, error: unknown) => void;
-  readonly onBlock: ((bytes: number) => void) | undefined;
+  readonly onBlock: (bytes: number) => void;
 }
 
 function placeOf({ segment, offset, length }: Location): Location {

@@ -53,6 +53,7 @@ export interface Calls {
   changes(since?: Clock): { rows: { id: string; doc: Document | undefined }[]; clock: Clock };
   conflicted(): string[];
   commits(options?: CommitsOptions): CommitEntry[];
+  clockAt(timeMs: number): Clock;
   /** What has come since a clock that a tab knew: what its listeners and sessions are told. */
   missed(since: Clock): Missed;
   digest(): string;
@@ -120,6 +121,7 @@ const CALLS: {
   changes: ({ ledger }, since) => ledger.changes(since),
   conflicted: ({ ledger }) => ledger.conflicted(),
   commits: ({ ledger }, options) => ledger.commits(options),
+  clockAt: ({ ledger }, timeMs) => ledger.clockAt(timeMs),
   missed: ({ ledger }, since) => missed(ledger, since),
   digest: ({ ledger }) => ledger.digest(),
 

@@ -116,6 +116,10 @@ export class SharedLedger implements Ledger {
     return this.#tab.call('commits', options);
   }
 
+  async clockAt(timeMs: number): Promise<Clock> {
+    return this.#tab.call('clockAt', timeMs);
+  }
+
   async changes(
     since?: Clock,
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {

@@ -526,6 +526,7 @@ describe('close', () => {
       () => alice.conflicts('doc'),
       () => alice.conflicted(),
       () => alice.commits(),
+      () => alice.clockAt(START_MS),
       async () => alice.usage(),
       () => alice.digest(),
       () => alice.verify(),

@@ -14,6 +14,7 @@ openMemoryLedgersBy(async (name, options) => {
 });
 
 await import('../ledger/ledger.test.ts');
+await import('../ledger/past.test.ts');
 await import('../ledger/patch.test.ts');
 await import('../ledger/query.test.ts');
 await import('../ledger/merge.test.ts');
