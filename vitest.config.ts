@@ -16,7 +16,7 @@ const testFiles = (...names: string[]): string[] => names.map((name) => `test/${
 const alsoInBrowsers = testFiles(
   'ledger/{guard,merge,patch,query}',
   'protocol/{closing,compression,hostile,live,original,pace}',
-  'rooms/{handshake,keys,presence}',
+  'rooms/{cipher,handshake,keys,presence}',
   'storage/memory',
 );
 const withinBrowsers = [
