@@ -42,10 +42,10 @@ export class Inspector implements PanelHost {
     this.observation = new Observation(ledger, () => this.#frames.request());
     this.theme = new Theme(host, () => this.#frames.request());
     this.#panels = [
-      new PeersPanel(this),
       new StoragePanel(this),
-      new ClockPanel(this),
+      new PeersPanel(this),
       new FlightPanel(this),
+      new ClockPanel(this),
       new DifferencePanel(this),
       new ConflictsPanel(this),
       new LogPanel(this),

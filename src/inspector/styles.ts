@@ -200,10 +200,10 @@ article summary { padding: 3px 0; }
 @container (min-width: 760px) {
   .all { grid-template-columns: repeat(6, 1fr); }
   .panel, header { grid-column: 1 / -1; }
-  .flight, .difference { grid-column: span 3; }
+  .flight, .peers { grid-column: span 3; }
 }
 @container (min-width: 960px) {
-  .peers { grid-column: span 4; }
-  .storage { grid-column: span 2; }
+  .difference { grid-column: span 2; }
+  .conflict { grid-column: span 4; }
 }
 `;

@@ -151,6 +151,21 @@ it('leads through the clock by keyboard, and says what a commit is', async () =>
   await shown.says('.clock .details', /song deleted/);
 });
 
+it('begins with the newest commits, and shows older ones when they are asked for', async () => {
+  const ledger = await memoryLedger('alice');
+  for (let n = 0; n < 450; n++) await ledger.put({ _id: 'song', n });
+  const shown = new Shown(ledger);
+  await shown.says('.clock .tools', /^400 commits, 1 head/);
+  shown.button('Show older commits').click();
+  await shown.says('.clock .tools', /^450 commits/);
+  await vi.waitFor(() => expect(shown.button('Show older commits').hidden).toBe(true), SOON);
+  shown.press('.clock canvas', 'Home');
+  await shown.says('.clock .details', /Parents ?none/);
+  expect(shown.button('Go to the newest commits').hidden).toBe(false);
+  shown.button('Go to the newest commits').click();
+  await vi.waitFor(() => expect(shown.button('Go to the newest commits').hidden).toBe(true), SOON);
+});
+
 it('draws commits where they lie, and finds them by pointer', async () => {
   const ledger = await memoryLedger('alice');
   for (let n = 0; n < 40; n++) await ledger.put({ _id: 'song', n });
@@ -177,11 +192,11 @@ it('explains a conflict, and settles it with the value that one chooses', async 
   const shown = new Shown(alice.ledger, alice.room);
   await shown.says('.conflict', /1 document with values that were written apart/);
   const [conflict] = await alice.ledger.conflicts('plan');
-  const [winner, loser] = conflict!.versions;
+  const [winner, loser] = conflict!.versions as readonly { time: number; value: string }[];
   await vi.waitFor(() => expect(shown.all('.conflict tbody tr').length).toBe(2), SOON);
   const rows = shown.all('.conflict tbody tr').map((row) => row.textContent);
-  expect(rows[0]).toContain(`"${String(winner!.value)}" shown`);
-  expect(rows[1]).toContain(`"${String(loser!.value)}"`);
+  expect(rows[0]).toContain(`"${winner!.value}" shown`);
+  expect(rows[1]).toContain(`"${loser!.value}"`);
   const writer = (value: unknown): string => (value === 'the lake' ? 'me' : 'Bob');
   await vi.waitFor(() => {
     const writers = shown.all('.conflict tbody td:nth-child(3)').map((cell) => cell.textContent);
@@ -199,6 +214,26 @@ it('explains a conflict, and settles it with the value that one chooses', async 
   await vi.waitFor(async () => expect(await bob.ledger.get('plan')).toEqual(settled), SOON);
   expect(await bob.ledger.conflicts('plan')).toEqual([]);
   await shown.says('[role=status]', 'No conflicts left');
+});
+
+it('shows a document that was deleted elsewhere, and deletes it after all', async () => {
+  const party = newParty();
+  const [alice, bob] = [
+    await openLedger('alice', { storage: 'memory' }),
+    await openLedger('bob', { storage: 'memory' }),
+  ];
+  await alice.put({ _id: 'plan', place: 'the lake' });
+  await bob.import(alice.export());
+  await alice.patch({ _id: 'plan', day: 'Friday' });
+  await bob.del('plan');
+  const { room } = party.enter(alice);
+  party.enter(bob);
+  const shown = new Shown(alice, room);
+  await shown.says('.conflict', /plan \(deleted elsewhere\)/);
+  expect(shown.text('.conflict')).toContain('an edit wins over a delete');
+  shown.button('Delete plan after all').click();
+  await shown.says('.conflict', /None: /);
+  expect(await alice.get('plan')).toBeUndefined();
 });
 
 it('has no button that writes where it may only look', async () => {
