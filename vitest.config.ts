@@ -22,7 +22,7 @@ const alsoInBrowsers = testFiles(
 const withinBrowsers = [
   'test/react/*.test.tsx',
   'test/inspector/*.browser.test.ts',
-  ...testFiles('browser/suites/{complaints,indexeddb,webrtc}.browser'),
+  ...testFiles('browser/suites/{complaints,indexeddb,slot,webrtc}.browser'),
 ];
 /** The same, longer: `npm run test:pages`. */
 export const longWithinBrowsers: string[] = testFiles(

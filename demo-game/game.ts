@@ -1,4 +1,5 @@
 import {
+  LedgerError,
   openLedger,
   PastedSignaling,
   type Ledger,
@@ -9,9 +10,8 @@ import {
 } from 'emberlink';
 import { linkTo, readAddress, readPasted, type GameAddress } from './address.ts';
 import { Bot } from './bot.ts';
-import { seedOf } from './chance.ts';
 import { ChatLog } from './chat-log.ts';
-import { freeColour } from './colours.ts';
+import { COLOURS, freeColour } from './colours.ts';
 import {
   botId,
   chatId,
@@ -21,28 +21,17 @@ import {
   plain,
 } from './documents.ts';
 import type { Profile } from './documents.ts';
-import { Drawn, emberView } from './drawn.ts';
-import { emberRain, REACH, type Ember } from './ember-rain.ts';
+import { Drawn } from './drawn.ts';
 import { GameError } from './game-error.ts';
-import { FAST_MS, glide, WIDE_MS, type Spark } from './glide.ts';
-import { Loops } from './loops.ts';
 import { Match, type RoundTimes } from './match.ts';
 import { Party } from './party.ts';
+import { Play } from './play.ts';
 import { ranking } from './ranking.ts';
 import { openReplay, type Replay } from './replay.ts';
 import { Results } from './results.ts';
-import type {
-  ChatLine,
-  Connection,
-  EmberView,
-  GameEvent,
-  RoundResult,
-  RoundView,
-  Scene,
-} from './scene.ts';
+import type { ChatLine, Connection, GameEvent, RoundResult, Scene } from './scene.ts';
 import { SharedClock } from './shared-clock.ts';
 import { takeSlot, type Slot } from './slot.ts';
-import { forBrush, startPlace, tileUnder } from './world.ts';
 
 export interface GameOptions {
   /** A signaling server; undefined for none: then people are brought together by pasting. */
@@ -71,8 +60,6 @@ const BEAT_MS = 40;
 /** What was taken is written ten times a second. */
 const FLUSH_MS = 100;
 const LOOK_MS = 500;
-/** Who comes too late for a frame makes up for it, but for no more than this. */
-const MOST_AT_ONCE_MS = 1_000;
 /** Who is further down the line waits for the first to begin the round. */
 const TURN_MS = 700;
 /** Bots come back when one has been alone for so long. */
@@ -98,23 +85,12 @@ export class Game {
   readonly #party: Party;
   readonly #pasted: PastedSignaling;
   readonly #chat: ChatLog;
-  readonly #loops = new Loops();
   readonly #listeners = new Set<(event: GameEvent) => void>();
-  readonly #spark: Spark;
   readonly #drawn: Drawn;
   readonly #openedAtMs: number = performance.now();
   #match!: Match;
   #results!: Results;
-  #heading: number | undefined;
-  #bots: Bot[] = [];
-  /** Of this round, and those of them that lie on the field now. */
-  #embers: readonly Ember[] = NONE;
-  #lying: readonly Ember[] = NONE;
-  /** Of the embers of this round so many have fallen. */
-  #fallen = 0;
-  #round = 0;
-  #phase: RoundView['phase'] = 'waiting';
-  #advancedAtMs: number = performance.now();
+  #play!: Play;
   #flushedAtMs = 0;
   #lookedAtMs = 0;
   #aloneSinceMs = Number.NEGATIVE_INFINITY;
@@ -138,7 +114,6 @@ export class Game {
     // Of this ledger, and of no opening of it alone.
     this.me = ledger.writer.slice(0, 16);
     this.#chat = new ChatLog((player) => this.#profileOf(player));
-    this.#spark = { ...startPlace(seedOf(this.me)), fastMs: 0, wideMs: 0 };
     this.#drawn = new Drawn(this.me);
     const { signaling, linker } = options;
     const ice = options.iceServers === undefined ? {} : { iceServers: [...options.iceServers] };
@@ -174,7 +149,7 @@ export class Game {
     const slot = isKept ? await takeSlot(address.room) : { index: 0, release: () => {} };
     const clock = new SharedClock(options.now ?? Date.now);
     try {
-      const ledger = await openLedger(`emberfield-${address.room}-${slot.index}`, {
+      const ledger = await openKept(`emberfield-${address.room}-${slot.index}`, {
         // Writes are of the time that all share, so that no wrong clock wins.
         now: () => clock.now(),
         futureToleranceMs: FUTURE_TOLERANCE_MS,
@@ -210,19 +185,20 @@ export class Game {
    */
   scene(nowMs: number): Scene {
     this.#advance(nowMs);
+    const { spark, bots, lying: embers } = this.#play;
     return this.#drawn.draw(nowMs, {
       match: this.#match,
       party: this.#party,
-      spark: this.#spark,
-      bots: this.#bots,
-      embers: this.#lying,
+      spark,
+      bots,
+      embers,
       profileOf: (player) => this.#profileOf(player),
     });
   }
 
   /** Where to glide: a heading in radians, or undefined to go straight on. */
   steer(heading: number | undefined): void {
-    this.#heading = heading;
+    this.#play.heading = heading;
   }
 
   subscribe(listener: (event: GameEvent) => void): () => void {
@@ -244,6 +220,7 @@ export class Game {
 
   /** @throws GameError for one that somebody here has */
   async recolour(colour: number): Promise<void> {
+    if (!(colour in COLOURS)) throw new GameError('There is no such colour.');
     if (freeColour(colour, this.#coloursOfOthers()) !== colour) {
       throw new GameError('Somebody here has this colour.');
     }
@@ -346,8 +323,8 @@ export class Game {
       now: () => this.#clock.now(),
       nowMs: () => performance.now(),
       listener: {
-        tilesTaken: (player, tiles) => this.#emit({ kind: 'tiles-taken', player, tiles }),
-        emberTaken: (player, index) => this.#tellEmber(player, index),
+        tilesTaken: (player, tiles) => this.#play?.tellTiles(player, tiles),
+        emberTaken: (player, index) => this.#play?.tellEmber(player, index),
         profileChanged: () => this.#chat?.forgetNames(),
         chatChanged: (at, player, id, document) => {
           const line = this.#chat.hear(id, at, player, document);
@@ -362,6 +339,17 @@ export class Game {
       },
     });
     this.#results = new Results(this.ledger, this.#match);
+    this.#play = new Play({
+      me: this.me,
+      match: this.#match,
+      room: this.#address.room,
+      roundMs: this.#times.roundMs,
+      emit: (event) => this.#emit(event),
+      roundEnded: (round) => {
+        this.#results.touch(round, performance.now());
+        void this.#tellResult(round);
+      },
+    });
     await this.#introduce();
     this.#party.plug();
     if (this.#address.isNew && this.#match.round === 0) await this.#match.begin();
@@ -380,56 +368,20 @@ export class Game {
     });
   }
 
+  /** Moves everything on to this moment. */
+  #advance(nowMs: number): void {
+    if (!this.#isClosed) this.#play.advance(nowMs);
+  }
+
   #tick(): void {
     const nowMs = performance.now();
     this.#advance(nowMs);
-    this.#party.show(this.#spark);
+    this.#party.show(this.#play.spark);
     if (nowMs - this.#flushedAtMs >= FLUSH_MS) {
       this.#flushedAtMs = nowMs;
       void this.#match.flush();
     }
     if (nowMs - this.#lookedAtMs >= LOOK_MS) this.#look(nowMs);
-  }
-
-  /** Moves everything on to this moment. */
-  #advance(nowMs: number): void {
-    const durationMs = Math.min(MOST_AT_ONCE_MS, nowMs - this.#advancedAtMs);
-    if (durationMs <= 0 || this.#isClosed) return;
-    this.#advancedAtMs = nowMs;
-    this.#follow();
-    const isPlaying = this.#phase === 'playing';
-    this.#move(this.me, this.#spark, isPlaying, (over) =>
-      glide(this.#spark, this.#heading, durationMs, over),
-    );
-    for (const bot of this.#bots) {
-      this.#move(bot.id, bot.spark, isPlaying, (over) => bot.move(durationMs, this.#lying, over));
-    }
-    if (isPlaying) this.#rain();
-    else this.#lying = NONE;
-  }
-
-  /** Notices that a round has begun or ended. */
-  #follow(): void {
-    const { round, phase } = this.#match;
-    if (round !== this.#round) {
-      this.#round = round;
-      this.#fallen = 0;
-      this.#embers = emberRain(seedOf(`${this.#address.room}:${round}`), this.#times.roundMs);
-      this.#phase = 'waiting';
-    }
-    if (phase === this.#phase) return;
-    this.#phase = phase;
-    switch (phase) {
-      case 'playing':
-        this.#emit({ kind: 'round-began', number: round });
-        return;
-      case 'over':
-        this.#results.touch(round, performance.now());
-        void this.#tellResult(round);
-        return;
-      case 'waiting':
-        return;
-    }
   }
 
   async #tellResult(round: number): Promise<void> {
@@ -439,88 +391,11 @@ export class Game {
     this.#emit({ kind: 'round-ended', result });
   }
 
-  /** Moves one spark and takes what it glides over, and what it encloses. */
-  #move(
-    player: string,
-    spark: Spark,
-    isPlaying: boolean,
-    glideOn: (over: (tile: number) => void) => void,
-  ): void {
-    if (!isPlaying) {
-      glideOn(() => {});
-      return;
-    }
-    const { field } = this.#match;
-    const owner = field.ownerOf(player);
-    let taken: number[] | undefined;
-    const burn = (tile: number): void => {
-      if (field.owners[tile] === owner) return;
-      this.#match.claim(tile, player);
-      (taken ??= []).push(tile);
-    };
-    const over = (tile: number): void => forBrush(tile, spark.wideMs > 0, burn);
-    over(tileUnder(spark.x, spark.y));
-    glideOn(over);
-    if (taken === undefined) return;
-    this.#emit({ kind: 'tiles-taken', player, tiles: taken });
-    const enclosed = this.#loops.enclosedBy(owner, field.owners);
-    if (enclosed.length === 0) return;
-    for (const tile of enclosed) this.#match.claim(tile, player);
-    this.#emit({ kind: 'loop-closed', player, tiles: enclosed });
-  }
-
-  #rain(): void {
-    const elapsedMs = this.#match.elapsedMs();
-    for (
-      let next = this.#embers[this.#fallen];
-      next !== undefined && next.fallsAtMs <= elapsedMs;
-    ) {
-      // Not those that fell before one came.
-      if (elapsedMs < next.fallsAtMs + MOST_AT_ONCE_MS) {
-        this.#emit({ kind: 'ember-fell', ember: this.#viewOf(next) });
-      }
-      next = this.#embers[++this.#fallen];
-    }
-    this.#lying = this.#embers.filter(
-      ({ index, fallsAtMs, goneAtMs }) =>
-        fallsAtMs <= elapsedMs && elapsedMs < goneAtMs && !this.#match.embersTaken.has(index),
-    );
-    for (const ember of this.#lying) {
-      this.#reach(this.me, this.#spark, ember);
-      for (const bot of this.#bots) this.#reach(bot.id, bot.spark, ember);
-    }
-  }
-
-  #reach(player: string, spark: Spark, ember: Ember): void {
-    if (this.#match.embersTaken.has(ember.index)) return;
-    if (Math.hypot(spark.x - ember.x, spark.y - ember.y) > REACH) return;
-    this.#match.takeEmber(ember.index, player);
-    switch (ember.kind) {
-      case 'fast':
-        spark.fastMs = FAST_MS;
-        break;
-      case 'wide':
-        spark.wideMs = WIDE_MS;
-        break;
-    }
-    this.#tellEmber(player, ember.index);
-  }
-
-  #tellEmber(player: string, index: number): void {
-    const ember = this.#embers[index];
-    if (ember === undefined) return;
-    this.#emit({ kind: 'ember-taken', ember: this.#viewOf(ember), player });
-  }
-
-  #viewOf(ember: Ember): EmberView {
-    return emberView(ember, performance.now() - this.#match.elapsedMs());
-  }
-
   /** What need not be looked at in every frame. */
   #look(nowMs: number): void {
     this.#lookedAtMs = nowMs;
     const place = this.#party.place(nowMs);
-    this.#follow();
+    this.#play.follow();
     void this.#match.look();
     this.#keepCompany(nowMs);
     const isDue = this.#match.nextInMs() <= -place * TURN_MS;
@@ -541,21 +416,24 @@ export class Game {
   #keepCompany(nowMs: number): void {
     if (this.#party.players.size > 0) {
       this.#aloneSinceMs = nowMs;
-      this.#bots = [];
+      this.#play.bots = [];
       return;
     }
-    if (this.#bots.length > 0 || !this.#party.isPlugged || this.#match.round === 0) return;
+    if (this.#play.bots.length > 0 || !this.#party.isPlugged || this.#match.round === 0) return;
     if (nowMs - this.#aloneSinceMs < LONELY_MS) return;
+    // A friend whom one has only lost comes back.
+    const wasAloneAlways = this.#aloneSinceMs === Number.NEGATIVE_INFINITY;
+    if (this.connection.state !== 'alone' && !wasAloneAlways) return;
     const { random = Math.random } = this.#options;
-    this.#bots = this.#botIds().map((id, index) => new Bot(id, index, random));
-    for (const [index, { id }] of this.#bots.entries()) void this.#introduceBot(id, index);
+    this.#play.bots = this.#botIds().map((id, index) => new Bot(id, index, random));
+    for (const [index, { id }] of this.#play.bots.entries()) void this.#introduceBot(id, index);
   }
 
   async #introduceBot(id: string, index: number): Promise<void> {
     const mine = this.#profileOf(this.me).colour;
     const taken = new Set([
       mine,
-      ...this.#bots.slice(0, index).map((bot) => this.#profileOf(bot.id).colour),
+      ...this.#play.bots.slice(0, index).map((bot) => this.#profileOf(bot.id).colour),
     ]);
     const known = this.#match.profiles.get(id);
     if (known !== undefined && !taken.has(known.colour)) return;
@@ -619,7 +497,6 @@ export class Game {
 const FUTURE_TOLERANCE_MS = 25 * 60 * 60 * 1000;
 
 const UNKNOWN: Profile = { name: 'somebody', colour: 0 };
-const NONE: readonly Ember[] = [];
 const NAMES = [
   'Ash',
   'Blaze',
@@ -632,6 +509,16 @@ const NAMES = [
   'Tinder',
   'Wick',
 ];
+
+/** Where a browser keeps nothing, as in some private windows, it lasts as long as the page. */
+async function openKept(name: string, options: LedgerOptions): Promise<Ledger> {
+  try {
+    return await openLedger(name, options);
+  } catch (error) {
+    if (!(error instanceof LedgerError && error.code === 'no-storage')) throw error;
+    return openLedger(name, { ...options, storage: 'memory' });
+  }
+}
 
 /** A reload stays in the room, and brings nothing else again that was in the address. */
 function keepInAddress(page: URL, address: GameAddress): void {

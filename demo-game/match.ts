@@ -16,7 +16,7 @@ import {
 } from './documents.ts';
 import { LiveField } from './live-field.ts';
 import type { RoundView, TileConflict } from './scene.ts';
-import { chunkOf, placeInChunk, tileInChunk } from './world.ts';
+import { CHUNK_TILES, chunkOf, placeInChunk, tileInChunk } from './world.ts';
 
 /** How long a round is, and the pause after it, in milliseconds. All who play together have the same. */
 export interface RoundTimes {
@@ -46,6 +46,9 @@ export interface MatchListener {
 
 /** A round that begins later than this from now is none yet: somebody's clock, or somebody, is off. */
 const SOON_MS = 60_000;
+
+/** The fields of a chunk. */
+const PLACES = Array.from({ length: CHUNK_TILES }, (_, place) => String(place));
 
 /** The game as the ledger has it: the present round with its field, and who plays. */
 export class Match {
@@ -197,12 +200,13 @@ export class Match {
     const round = this.#round;
     for (const chunk of merge.chunks) {
       for (const conflict of await this.#ledger.conflicts(tilesId(round, chunk))) {
-        if (conflict.kind !== 'field' || !/^\d{1,2}$/.test(conflict.field)) continue;
+        const place = conflict.kind === 'field' ? PLACES.indexOf(conflict.field) : -1;
+        if (place < 0) continue;
         const players = new Set(conflict.versions.map(({ value }) => value).filter(isPlayerId));
         const [kept, ...lost] = players;
         const ofHere = [...players].filter((player) => merge.here.has(player)).length;
         if (kept === undefined || ofHere === 0 || ofHere === players.size) continue;
-        conflicts.push({ tile: tileInChunk(chunk, Number(conflict.field)), kept, lost });
+        conflicts.push({ tile: tileInChunk(chunk, place), kept, lost });
       }
     }
     return { tiles: [...merge.tiles], conflicts };

@@ -8,10 +8,11 @@ import {
   type SignalingAdapter,
 } from 'emberlink';
 import { isPlayerId, kindOf } from './documents.ts';
-import type { Spark } from './glide.ts';
+import { FAST_MS, WIDE_MS, type Spark } from './glide.ts';
 import type { Connection } from './scene.ts';
 import type { SharedClock } from './shared-clock.ts';
 import { Track } from './track.ts';
+import { COLUMNS, ROWS, turned } from './world.ts';
 
 export interface PartyOptions {
   readonly ledger: Ledger;
@@ -179,11 +180,14 @@ export class Party {
       this.#options.listener.left(player);
     }
     this.#options.clock.keepOnly(this.#players);
-    // Before they are linked, so that nothing that they bring is missed.
-    if (peers.some(({ id }) => !this.#seen.has(id))) this.#options.listener.meeting(playersBefore);
+    // Before they are linked, or linked again, so that nothing that they bring is missed.
+    const isComing = peers.some(({ id }) => !this.#seen.has(id));
+    const isLost = peers.some((peer) => before.has(peer.id) && !isLinked(peer));
+    if (isComing) this.#options.listener.meeting(playersBefore);
+    else if (isLost) this.#options.listener.meeting(this.#players);
     this.#seen = new Set(peers.map(({ id }) => id));
     if (linked.some(({ id }) => !before.has(id))) void this.#meet();
-    const connection = this.#connectionNow(linked.length);
+    const connection = this.#connectionNow(this.#players.size);
     if (JSON.stringify(connection) === JSON.stringify(this.#connection)) return;
     this.#connection = connection;
     this.#options.listener.connectionChanged(connection);
@@ -264,18 +268,16 @@ function isLinked({ state }: RoomPeer): boolean {
 function readPresence(value: unknown): { spark: Spark; sentAt: number } | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { x, y, h, f, w, t } = value as Record<string, unknown>;
-  if (![x, y, h, f, w, t].every((each) => Number.isFinite(each))) return undefined;
-  const numbers = { x, y, h, f, w, t } as Record<'x' | 'y' | 'h' | 'f' | 'w' | 't', number>;
-  return {
-    spark: {
-      x: numbers.x / 100,
-      y: numbers.y / 100,
-      heading: numbers.h / 1000,
-      fastMs: Math.max(0, numbers.f),
-      wideMs: Math.max(0, numbers.w),
-    },
-    sentAt: numbers.t,
-  };
+  if (!isWithin(x, COLUMNS * 100) || !isWithin(y, ROWS * 100) || !isWithin(t, Infinity)) {
+    return undefined;
+  }
+  if (typeof h !== 'number' || !isWithin(f, FAST_MS) || !isWithin(w, WIDE_MS)) return undefined;
+  const spark = { x: x / 100, y: y / 100, heading: turned(h / 1000), fastMs: f, wideMs: w };
+  return { spark, sentAt: t };
+}
+
+function isWithin(value: unknown, most: number): value is number {
+  return typeof value === 'number' && value >= 0 && value <= most;
 }
 
 const MOST_FIELDS = 64;

@@ -1,4 +1,4 @@
-import { LedgerError, type Ledger } from 'emberlink';
+import { LedgerError, type Ledger, type LedgerView } from 'emberlink';
 import { isBot, kindOf, readTiles, tilesPrefix, type Profile } from './documents.ts';
 import { LiveField } from './live-field.ts';
 import type { FieldView, PlayerView } from './scene.ts';
@@ -73,10 +73,11 @@ class LedgerReplay implements Replay {
   }
 
   async fieldAt(ms: number): Promise<FieldView> {
-    const step = Math.round(Math.min(this.durationMs, Math.max(0, ms)) / STEP_MS);
+    const steps = Math.ceil(this.durationMs / STEP_MS);
+    const step = Math.min(steps, Math.max(0, Math.round(ms / STEP_MS)));
     let owners = this.#ownersByStep.get(step);
     if (owners === undefined) {
-      owners = await this.#ownersAt(this.#options.startedAt + step * STEP_MS);
+      owners = await this.#ownersAt(step === steps ? this.#ledger : await this.#past(step));
       this.#ownersByStep.set(step, owners);
     }
     const nowMs = performance.now();
@@ -84,10 +85,15 @@ class LedgerReplay implements Replay {
     return this.#view;
   }
 
-  async #ownersAt(time: number): Promise<(string | undefined)[]> {
+  /** The end is what there is now: what was taken last is written, or comes together, after it. */
+  async #past(step: number): Promise<LedgerView> {
+    const time = this.#options.startedAt + step * STEP_MS;
+    return this.#ledger.at(await this.#ledger.clockAt(time));
+  }
+
+  async #ownersAt(moment: Pick<LedgerView, 'allDocs'>): Promise<(string | undefined)[]> {
     const owners = Array.from<string | undefined>({ length: TILES });
-    const past = this.#ledger.at(await this.#ledger.clockAt(time));
-    const { rows } = await past.allDocs({ prefix: tilesPrefix(this.#options.round) });
+    const { rows } = await moment.allDocs({ prefix: tilesPrefix(this.#options.round) });
     for (const { id, doc } of rows) {
       const kind = kindOf(id);
       if (kind?.kind !== 'tiles') continue;

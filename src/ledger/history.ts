@@ -4,7 +4,14 @@ import { timeInMs } from './clock.ts';
 import { findOperation, namesIn, type Operation } from './commit.ts';
 import { decodeValue, type DocumentValue } from './document.ts';
 import { fieldsWritten, type Documents, type FieldVersion } from './documents.ts';
-import { asEdited, type EditedDocument, isDeleted, locator } from './merge.ts';
+import {
+  asEdited,
+  holderOf,
+  isDeleted,
+  locator,
+  type EditedDocument,
+  type Locator,
+} from './merge.ts';
 
 /** One writing of a document. */
 export interface HistoryEntry {
@@ -107,22 +114,36 @@ export async function conflictsOf(id: string, documents: Documents): Promise<Con
 
 /** The documents, deleted ones left out, for which `conflictsOf` finds something; sorted. */
 export async function conflictedIds(documents: Documents): Promise<string[]> {
-  const suspects: string[] = [];
+  const suspects: [id: string, state: EditedDocument][] = [];
   for (const [id, state] of documents.states) {
-    if (typeof state !== 'number' && !isDeleted(state) && mayConflict(state)) suspects.push(id);
+    if (typeof state === 'number' || isDeleted(state)) continue;
+    const { heads, fields } = state;
+    const isSuspect = heads.some((head) => head.deleted) || [...fields.values()].some(isMany);
+    if (isSuspect) suspects.push([id, state]);
   }
   const ids: string[] = [];
-  for (const id of suspects.sort()) {
+  for (const [id, state] of suspects) {
+    if (!(await mayConflict(state, documents))) continue;
     if ((await conflictsOf(id, documents)).length > 0) ids.push(id);
   }
-  return ids;
+  return ids.sort();
 }
 
-/** False for the usual state, without a look at values: each field has one version, none is deleted. */
-function mayConflict({ heads, fields }: EditedDocument): boolean {
-  if (heads.some((head) => head.deleted)) return true;
-  for (const versions of fields.values()) if (versions.length > 1) return true;
-  return false;
+/** False where nothing but the base stands beside a version, and does not write that field. */
+async function mayConflict(
+  { heads, base, fields }: EditedDocument,
+  { blocks }: Documents,
+): Promise<boolean> {
+  if (base === undefined || heads.some((head) => head.deleted)) return true;
+  const open = [...fields].filter(([, versions]) => isMany(versions));
+  const written = fieldsWritten(base, await blocks.get(holderOf(base)));
+  return open.some(([field, versions]) => {
+    return written.has(field) || isMany(versions.filter((version) => version !== base));
+  });
+}
+
+function isMany(versions: readonly Locator[]): boolean {
+  return versions.length > 1;
 }
 
 function entryOf(

@@ -134,6 +134,10 @@ test('who pulls the plug plays on; plugged in again, what was played apart comes
         await resultsAgree(all);
         await converged(all);
         nothingIsLost(all);
+        // All know the same, and nobody has anything more to write.
+        const { commits } = alice.game.ledger.usage();
+        await new Promise((resolve) => setTimeout(resolve, 2500));
+        expect(alice.game.ledger.usage().commits).toBe(commits);
       },
       { maxDelayMs: 40, datagramLossPercent: 5 },
     ),
@@ -196,4 +200,68 @@ test('a clock that is half a minute off takes nobody out of the round', () =>
       await converged([alice, bob]);
       nothingIsLost([alice, bob]);
     }),
+  ));
+
+test('rounds that were played apart become one by number, with one result', () =>
+  withSeed(seed + 4, (random) =>
+    withTable(random, async (table) => {
+      const times = { roundMs: 1500, pauseMs: 3500 };
+      const alice = await table.sit('alice', { times });
+      const bob = await table.sit('bob', { times });
+      const both = [alice, bob];
+      await together(both);
+      await bob.game.unplug();
+      const rounds = (): number[] =>
+        both.map((player) => {
+          const { round } = sceneOf(player);
+          return round.phase === 'waiting' ? 0 : round.number;
+        });
+      const steering = steerAbout(both, random, 9000);
+      await expect.poll(() => Math.min(...rounds()), SOON).toBeGreaterThanOrEqual(3);
+      await steering;
+      const apart = await Promise.all(both.map(async ({ game }) => game.results()));
+      expect(apart[0]![0]).not.toEqual(apart[1]![0]);
+      await bob.game.plug();
+      const agreed = async (): Promise<boolean> => {
+        const [one, other] = await Promise.all(both.map(async ({ game }) => game.results()));
+        const digests = await Promise.all(both.map(async ({ game }) => game.ledger.digest()));
+        const isSame = JSON.stringify(one) === JSON.stringify(other) && digests[0] === digests[1];
+        return isSame && one!.length >= 3;
+      };
+      await expect.poll(agreed, SOON).toBe(true);
+      // What both played is in the results of both.
+      const results = await alice.game.results();
+      const third = results.find(({ number }) => number === 2)!;
+      expect(third.ranking.map(({ player }) => player)).toEqual(
+        expect.arrayContaining(both.map(({ game }) => game.me)),
+      );
+      expect(rounds()[0]).toBe(rounds()[1]);
+      expect(both.map(({ game }) => game.connection.state)).toEqual(['playing', 'playing']);
+    }),
+  ));
+
+test('a network that is lost and comes back brings together what was played meanwhile', () =>
+  withSeed(seed + 5, (random) =>
+    withTable(
+      random,
+      async (table) => {
+        const alice = await table.sit('alice', { times: ONE_ROUND });
+        const bob = await table.sit('bob', { times: ONE_ROUND });
+        const both = [alice, bob];
+        await together(both);
+        await steerAbout(both, random, 1000);
+        table.network.cut('alice', 'bob');
+        const others = (): number =>
+          both.filter(({ game }) => game.connection.state === 'playing').length;
+        await expect.poll(others, SOON).toBe(0);
+        await steerAbout(both, random, 2000);
+        expect(sceneOf(alice).players.some(({ kind }) => kind === 'bot')).toBe(false);
+        table.network.heal('alice', 'bob');
+        const merged = (): number =>
+          both.filter(({ events }) => events.some(({ kind }) => kind === 'merged')).length;
+        await expect.poll(merged, SOON).toBe(2);
+        await together(both);
+      },
+      { goneAfterMs: 1000 },
+    ),
   ));
