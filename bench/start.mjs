@@ -4,9 +4,10 @@
  * version 22, and a test runner's transformed code is not what anybody runs in production.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { installPackages } from '../scripts/install-packages.mjs';
 import { leanSimplePeer } from '../scripts/lean-simple-peer.mjs';
 
 /** As the package says to bundlers for browsers. */
@@ -32,15 +33,9 @@ if (!Object.hasOwn(commands, command ?? '')) {
   process.exit(2);
 }
 
-if (command !== 'signaling' && !existsSync(`${folder}node_modules`)) {
-  console.error('bench: installing the libraries that are measured');
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
-    cwd: folder,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    shell: process.platform === 'win32',
-  });
+if (command !== 'signaling' && !installPackages(folder)) {
   // Rows of what is not there say so; the others can still be measured.
-  if (status !== 0) console.error('bench: npm ci failed; what is missing is shown as such');
+  console.error('bench: npm ci failed; what is missing is shown as such');
 }
 
 // Several may run at once.

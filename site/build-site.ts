@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { docsPages } from './docs-pages.ts';
 
 /** A file of the site: what a server sends for its path. */
 export interface Asset {
@@ -13,8 +14,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
-  // For reading, not for downloading.
-  '.md': 'text/plain; charset=utf-8',
+  '.png': 'image/png',
   '.svg': 'image/svg+xml; charset=utf-8',
 };
 
@@ -23,6 +23,7 @@ const SIGNALING = /(<meta name="emberfield-signaling" content=")[^"]*"/;
 /** Programs and styles, by their path without its end. */
 const PROGRAMS = [
   { in: 'site/front.css', out: 'front' },
+  { in: 'site/docs.css', out: 'docs' },
   { in: 'site/pair/main.ts', out: 'pair/main' },
   { in: 'site/pair/pair.css', out: 'pair/pair' },
   { in: 'demo-game/main.ts', out: 'game/main' },
@@ -34,10 +35,10 @@ const FILES = {
   'pair/index.html': 'site/pair/index.html',
   [GAME_PAGE]: 'demo-game/index.html',
 };
-const TEXTS = ['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md'];
 
 /**
- * All files of the site by their paths (`index.html`, `pair/main.js`), bundled from its sources.
+ * All files of the site by their paths (`index.html`, `pair/main.js`), bundled from its sources, and the
+ * project's texts as pages.
  * @param plugins for esbuild: tests let `emberlink` be its sources
  */
 export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<string, Asset>> {
@@ -65,7 +66,7 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
   for (const { path, contents } of outputFiles)
     add(path.slice(join(root, 'site/').length), contents);
   for (const [path, file] of Object.entries(FILES)) add(path, readFileSync(join(root, file)));
-  for (const file of TEXTS) add(file, readFileSync(join(root, file)));
+  for (const [path, bytes] of docsPages(root)) add(path, bytes);
   return site;
 }
 

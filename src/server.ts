@@ -1,4 +1,7 @@
-/** The door for servers, in Node: `emberlink/server`. */
+/**
+ * The door for servers, in Node.
+ * @module emberlink/server
+ */
 export {
   createSignalingServer,
   type Addresses,
@@ -14,7 +17,9 @@ export type {
   RoomWord,
   ServerWord,
 } from '../signaling/broker.ts';
+export type { UpgradeRefusal } from '../signaling/counts.ts';
 export { SignalingServerError, type SignalingServerErrorCode } from '../signaling/errors.ts';
+export type { SignalingErrorCode } from '../signaling/messages.ts';
 export type { AuthKind, LogLevel, SignalingSettings } from '../signaling/settings.ts';
 export type { Authorization } from './room.ts';
 export type { Access } from './rooms/handshake.ts';

@@ -476,6 +476,7 @@ test('README.md shows the quickstart and a replica of one’s own', () => {
   expect(shown).toContain('examples/pasted-room.ts');
   expect(shown).toContain('examples/websocket.ts');
   expect(shown).toContain('examples/react.tsx');
+  expect(shown).toContain('examples/inspector.ts');
   expect(shown.length, 'each mark stands before a block').toBe(guides.split('<!-- ex').length - 1);
 });
 
@@ -506,7 +507,7 @@ test.each(['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'signaling/README.md']
 test("README.md tells the limits of the doors' sizes", () => {
   const limits = [...read('scripts/size.mjs').matchAll(/limit: (\d+)_000,/g)].map(([, kB]) => kB);
   const told = [...readme.matchAll(/\| (\d+) kB \|$/gm)].map(([, kB]) => kB);
-  expect(limits).toHaveLength(2);
+  expect(limits).toHaveLength(3);
   expect(told).toEqual(limits);
 });
 

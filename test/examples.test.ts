@@ -36,6 +36,7 @@ beforeAll(() => run('npm', 'run', 'build'), TIMEOUT_MS);
 
 /** Those that are for browsers, and where they are tried. */
 const tried: Record<string, string> = {
+  inspector: 'inspector-example.test.ts',
   'react.tsx': 'react-example.test.ts',
   'todo-react': 'todo-react.test.ts',
 };

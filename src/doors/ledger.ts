@@ -36,6 +36,9 @@ export type {
   FieldConflict,
   HistoryEntry,
 } from '../ledger/history.ts';
+export type { Rejected } from '../ledger/commit-store.ts';
+export type { Dot } from '../ledger/commit.ts';
+export type { CompactReport } from '../ledger/compaction.ts';
 export type {
   Change,
   Clock,
@@ -48,8 +51,10 @@ export type {
   WriteResult,
 } from '../ledger/ledger.ts';
 export type { LedgerOptions } from '../ledger/options.ts';
-export type { LedgerReplica } from '../ledger/replica.ts';
+export type { LedgerHistory, LedgerReplica, Watcher } from '../ledger/replica.ts';
 export type { MapFunction, QueryOptions, QueryRow } from '../ledger/query.ts';
 export type { AllDocsOptions, DocumentRow, LedgerView } from '../ledger/view.ts';
 export { openLedger } from '../open-ledger.ts';
+export type { Sketch } from '../sketch.ts';
+export type { LogDamage } from '../storage/log.ts';
 export type { Place } from '../storage/place.ts';

@@ -12,8 +12,11 @@ export {
   type RoomErrorCode,
   type SignalErrorCode,
 } from '../errors.ts';
+export type { IceServer } from '../../signaling/messages.ts';
 export { joinRoom } from '../join-room.ts';
-export type { Replica } from '../protocol/replica.ts';
+export type { Channel, ChannelHandlers, Frame } from '../protocol/channel.ts';
+export type { Amount } from '../protocol/dialect.ts';
+export type { Replica, ReplicaHistory } from '../protocol/replica.ts';
 export type { SyncProgress } from '../protocol/session.ts';
 export type { TracedLack, TraceEvent, TraceFact } from '../protocol/trace.ts';
 export type {

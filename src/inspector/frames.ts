@@ -1,3 +1,6 @@
+const UPDATE_EVERY_MS = 200;
+const DRAW_EVERY_MS = 30;
+
 /**
  * When the inspector works: in animation frames, of which a hidden page has none, and only while it is
  * on screen and something is new or moves. What is written is brought up to date a few times a second.
@@ -12,6 +15,7 @@ export class Frames {
   #isVisible = false;
   #isOld = true;
   #updatedAt = Number.NEGATIVE_INFINITY;
+  #drawnAt = Number.NEGATIVE_INFINITY;
   #frame: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -75,6 +79,12 @@ export class Frames {
       this.#updatedAt = nowMs;
       this.#update(nowMs);
     }
+    // Every other frame of most screens does: the app wants to draw too.
+    if (nowMs - this.#drawnAt < DRAW_EVERY_MS) {
+      this.#ask();
+      return;
+    }
+    this.#drawnAt = nowMs;
     if (this.#draw(nowMs)) {
       this.#ask();
       return;
@@ -83,5 +93,3 @@ export class Frames {
     if (wait !== undefined) this.#timer = setTimeout(() => this.request(), wait);
   }
 }
-
-const UPDATE_EVERY_MS = 200;

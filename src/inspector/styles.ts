@@ -158,7 +158,7 @@ input[type='radio'] { width: 18px; height: 18px; margin: 3px; }
 .details { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; }
 dt { color: var(--quiet); }
 dd { overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 8px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(70px, 1fr)); gap: 8px; }
 .tiles dt { font-size: 12px; }
 .tiles dd { font-size: 17px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .differences, .conflicts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); }
@@ -177,11 +177,13 @@ article summary { padding: 3px 0; }
 .shown { background: var(--glow); }
 .shown td:first-child { box-shadow: inset 3px 0 var(--accent); }
 .conflict td:first-child, .conflict th:first-child { padding-left: 8px; }
+.conflict td:last-child { padding-right: 8px; }
 .badge { padding: 0 6px; border-radius: 6px; background: var(--accent); color: var(--on-accent); font-size: 11px; font-weight: 600; }
 .failure { color: var(--bad); }
 .failure:empty { display: none; }
 .chip { display: inline-flex; gap: 4px; align-items: center; min-height: 24px; padding-right: 4px; font-size: 13px; }
 .chip input { width: 16px; height: 16px; margin: 0; }
+.scroller, .cids { scrollbar-color: var(--field) transparent; }
 .scroller { max-height: 300px; overflow: auto; border-radius: 6px; }
 .log thead th { position: sticky; top: 0; background: var(--card); }
 .log td { font-size: 13px; }
@@ -193,8 +195,7 @@ article summary { padding: 3px 0; }
 @container (max-width: 479px) {
   .wide { display: none; }
   th, td { padding-right: 6px; }
-  .details { grid-template-columns: 1fr; }
-  .details dd { margin-bottom: 4px; }
+  input[type='search'] { flex-basis: 100%; }
 }
 @container (min-width: 760px) {
   .all { grid-template-columns: repeat(6, 1fr); }

@@ -27,7 +27,8 @@ interface KeptSketch {
   end: number;
 }
 
-type Watcher = (cids: readonly CID[], origin?: object) => void;
+/** Called with what has been stored, and the peer that brought it, if any. */
+export type Watcher = (cids: readonly CID[], origin?: object) => void;
 
 /**
  * The ledger as blocks under a Merkle clock: what a session with a peer asks of it. Every commit is

@@ -1,3 +1,7 @@
+/**
+ * Hooks for React.
+ * @module emberlink/react
+ */
 export { useAllDocs, type AllDocsRow } from './use-all-docs.ts';
 export { useDocument, type DocumentState } from './use-document.ts';
 export { useLedger, type LedgerState } from './use-ledger.ts';

@@ -1,5 +1,8 @@
 import { base64url } from 'multiformats/bases/base64';
 import { RoomError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
+import type { CipherSuite, Nonce, RoomCipher } from './cipher.ts';
+import { webCipher } from './web-cipher.ts';
 
 /** OWASP's figure of 2023 for PBKDF2 with HMAC-SHA-256: some 0.2 s, once a room. */
 const PBKDF2_ITERATIONS = 600_000;
@@ -16,7 +19,7 @@ const text = new TextEncoder();
 
 /** What the signaling servers call a room: its name's hash, as 43 characters of base64url. */
 export async function roomId(room: string): Promise<string> {
-  return base64url.baseEncode(await sha256(joined(['emberlink room 1', nameBytes(room)])));
+  return base64url.baseEncode(sha256(joined(['emberlink room 1', nameBytes(room)])));
 }
 
 /** @throws RoomError `invalid-option` for an empty or too long name, or a secret that is too short */
@@ -43,13 +46,11 @@ export function createRoomSecret(): string {
 export class RoomKeys {
   /** See `roomId`. */
   readonly id: string;
-  readonly #sealing: CryptoKey;
-  readonly #proving: CryptoKey;
+  readonly #cipher: RoomCipher;
 
-  private constructor(id: string, sealing: CryptoKey, proving: CryptoKey) {
+  private constructor(id: string, cipher: RoomCipher) {
     this.id = id;
-    this.#sealing = sealing;
-    this.#proving = proving;
+    this.#cipher = cipher;
   }
 
   /**
@@ -61,46 +62,26 @@ export class RoomKeys {
   static async derive(room: string, secret?: string | Uint8Array): Promise<RoomKeys> {
     checkRoom(room, secret);
     const id = await roomId(room);
-    const master = await crypto.subtle.importKey(
-      'raw',
-      secret === undefined ? new Uint8Array(nameBytes(room)) : await secretBytes(id, secret),
-      'HKDF',
-      false,
-      ['deriveKey'],
-    );
-    const key = (
-      use: string,
-      kind: AesKeyGenParams | HmacKeyGenParams,
-      usages: KeyUsage[],
-    ): Promise<CryptoKey> => {
-      const info = joined(['emberlink', use, id]);
-      const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info };
-      return crypto.subtle.deriveKey(hkdf, master, kind, false, usages);
-    };
-    return new RoomKeys(
-      id,
-      await key('seal', { name: 'AES-GCM', length: 256 }, ['encrypt', 'decrypt']),
-      await key('prove', { name: 'HMAC', hash: 'SHA-256', length: 256 }, ['sign', 'verify']),
-    );
+    const suite = await cipherSuite();
+    const master = secret === undefined ? nameBytes(room) : await secretBytes(id, secret, suite);
+    const infoOf = (use: string): Uint8Array => joined(['emberlink', use, id]);
+    const infos = { seal: infoOf('seal'), prove: infoOf('prove') };
+    return new RoomKeys(id, await suite.derive(master, infos));
   }
 
   /** AES-GCM under a random IV, as base64url. */
   async seal(plain: Uint8Array): Promise<string> {
     const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-    const additionalData = text.encode(this.id);
-    const algorithm = { name: 'AES-GCM', iv, additionalData };
-    const sealed = await crypto.subtle.encrypt(algorithm, this.#sealing, plain as BufferSource);
-    return base64url.baseEncode(joinedBytes([iv, new Uint8Array(sealed)]));
+    const sealed = await this.#cipher.seal(plain, this.#nonce(iv));
+    return base64url.baseEncode(joinedBytes([iv, sealed]));
   }
 
   /** What was sealed with the keys of the same room and secret; undefined for anything else. */
   async open(envelope: string): Promise<Uint8Array | undefined> {
     try {
       const bytes = base64url.baseDecode(envelope);
-      const additionalData = text.encode(this.id);
-      const algorithm = { name: 'AES-GCM', iv: bytes.slice(0, IV_BYTES), additionalData };
-      const plain = await crypto.subtle.decrypt(algorithm, this.#sealing, bytes.slice(IV_BYTES));
-      return new Uint8Array(plain);
+      const nonce = this.#nonce(bytes.slice(0, IV_BYTES));
+      return await this.#cipher.open(bytes.slice(IV_BYTES), nonce);
     } catch {
       return undefined;
     }
@@ -108,13 +89,23 @@ export class RoomKeys {
 
   /** HMAC-SHA-256 over the parts, each with its length before it: 32 bytes. */
   async prove(parts: readonly (string | Uint8Array)[]): Promise<Uint8Array> {
-    return new Uint8Array(await crypto.subtle.sign('HMAC', this.#proving, joined(parts)));
+    return this.#cipher.sign(joined(parts));
   }
 
   /** True when `mac` is what `prove` gives for these parts; compared in constant time. */
   async verify(mac: Uint8Array, parts: readonly (string | Uint8Array)[]): Promise<boolean> {
-    return crypto.subtle.verify('HMAC', this.#proving, mac as BufferSource, joined(parts));
+    return this.#cipher.verify(mac, joined(parts));
   }
+
+  #nonce(iv: Uint8Array): Nonce {
+    return { iv, additionalData: text.encode(this.id) };
+  }
+}
+
+async function cipherSuite(): Promise<CipherSuite> {
+  // A page that came over plain http has no WebCrypto, unless it is of this machine.
+  if (globalThis.crypto.subtle !== undefined) return webCipher;
+  return (await import('./portable-cipher.ts')).portableCipher;
 }
 
 // --- bytes ---
@@ -131,19 +122,13 @@ function nameBytes(room: string): Uint8Array {
 async function secretBytes(
   id: string,
   secret: string | Uint8Array,
-): Promise<Uint8Array<ArrayBuffer>> {
+  suite: CipherSuite,
+): Promise<Uint8Array> {
   if (typeof secret !== 'string') return new Uint8Array(secret);
   const generated = GENERATED_SECRET.exec(secret)?.[1];
   if (generated !== undefined) return base64url.baseDecode(generated).slice();
   const passphrase = text.encode(secret.normalize('NFC'));
-  const key = await crypto.subtle.importKey('raw', passphrase, 'PBKDF2', false, ['deriveBits']);
-  const salt = joined(['emberlink secret 1', id]);
-  const algorithm = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS };
-  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, 256));
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return suite.stretch(passphrase, joined(['emberlink secret 1', id]), PBKDF2_ITERATIONS);
 }
 
 /** The parts one after the other, the length of each in 4 bytes before it. */

@@ -1,7 +1,12 @@
 import type { CID } from 'multiformats/cid';
 import { type Block, keyOf, type MaybePromise } from '../blocks.ts';
 import type { Dot } from '../ledger/commit.ts';
-import { type LedgerHistory, type LedgerReplica, parentsOf } from '../ledger/replica.ts';
+import {
+  type LedgerHistory,
+  type LedgerReplica,
+  parentsOf,
+  type Watcher,
+} from '../ledger/replica.ts';
 import { remember } from '../remember.ts';
 import { Sketch } from '../sketch.ts';
 import { tell } from '../tell.ts';
@@ -9,8 +14,6 @@ import type { TabEnvironment } from './environment.ts';
 import type { LedgerTab } from './ledger-tab.ts';
 import type { SharedSource } from './shared-room.ts';
 import { readStream } from './read-stream.ts';
-
-type Watcher = (cids: readonly CID[], origin?: object) => void;
 
 /** How many blocks' writers are remembered. */
 const MAX_WRITERS = 4096;

@@ -177,11 +177,11 @@ it('explains a conflict, and settles it with the value that one chooses', async 
   const shown = new Shown(alice.ledger, alice.room);
   await shown.says('.conflict', /1 document with values that were written apart/);
   const [conflict] = await alice.ledger.conflicts('plan');
-  const [winner, loser] = conflict!.versions;
+  const [winner, loser] = conflict!.versions as readonly { time: number; value: string }[];
   await vi.waitFor(() => expect(shown.all('.conflict tbody tr').length).toBe(2), SOON);
   const rows = shown.all('.conflict tbody tr').map((row) => row.textContent);
-  expect(rows[0]).toContain(`"${String(winner!.value)}" shown`);
-  expect(rows[1]).toContain(`"${String(loser!.value)}"`);
+  expect(rows[0]).toContain(`"${winner!.value}" shown`);
+  expect(rows[1]).toContain(`"${loser!.value}"`);
   const writer = (value: unknown): string => (value === 'the lake' ? 'me' : 'Bob');
   await vi.waitFor(() => {
     const writers = shown.all('.conflict tbody td:nth-child(3)').map((cell) => cell.textContent);

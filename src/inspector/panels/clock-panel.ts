@@ -169,18 +169,8 @@ export class ClockPanel implements Panel {
     }
     context.stroke();
 
-    const near = this.#hovered ?? this.#selected;
     const nodes = [...graph.between(first, last + OUTSIDE_COLUMNS)];
-    for (const node of nodes) {
-      context.strokeStyle = theme.writer(node.lane);
-      for (const id of node.parents) {
-        const parent = graph.get(id);
-        const isNear = near !== undefined && (node.id === near || id === near);
-        context.globalAlpha = isNear ? 1 : 0.55;
-        context.lineWidth = isNear ? 2.2 : 1.4;
-        this.#paintEdge(context, node, parent);
-      }
-    }
+    this.#paintEdges(context, nodes);
     context.globalAlpha = 1;
 
     let isAppearing = false;
@@ -195,33 +185,57 @@ export class ClockPanel implements Panel {
     return isAppearing;
   }
 
-  #paintEdge(
-    context: CanvasRenderingContext2D,
-    node: CommitNode,
-    parent: CommitNode | undefined,
-  ): void {
+  /** A stroke for each lane: thousands of single ones would take their time. */
+  #paintEdges(context: CanvasRenderingContext2D, nodes: readonly CommitNode[]): void {
+    const { observation, theme } = this.#host;
+    const near = this.#hovered ?? this.#selected;
+    const plain = new Map<number, Path2D>();
+    const unknown = new Path2D();
+    const bright = new Path2D();
+    for (const node of nodes) {
+      let path = plain.get(node.lane);
+      if (path === undefined) plain.set(node.lane, (path = new Path2D()));
+      for (const id of node.parents) {
+        const parent = observation.graph.get(id);
+        const isNear = near !== undefined && (node.id === near || id === near);
+        if (parent !== undefined) this.#addEdge(isNear ? bright : path, parent, node);
+        else {
+          // It goes on where nothing is known.
+          const [x, y] = [this.#x(node.column), this.#y(node.lane)];
+          unknown.moveTo(x - this.#step * 0.8, y);
+          unknown.lineTo(x, y);
+        }
+      }
+    }
+    context.globalAlpha = 0.55;
+    context.lineWidth = 1.4;
+    for (const [lane, path] of plain) {
+      context.strokeStyle = theme.writer(lane);
+      context.stroke(path);
+    }
+    context.strokeStyle = theme.colours.quiet;
+    context.setLineDash([2, 3]);
+    context.stroke(unknown);
+    context.setLineDash([]);
+    context.globalAlpha = 1;
+    context.lineWidth = 2;
+    context.strokeStyle = theme.colours.ink;
+    context.stroke(bright);
+  }
+
+  #addEdge(path: Path2D, parent: CommitNode, node: CommitNode): void {
     const [x, y] = [this.#x(node.column), this.#y(node.lane)];
-    context.beginPath();
-    if (parent === undefined) {
-      // It goes on where nothing is known.
-      context.setLineDash([2, 3]);
-      context.moveTo(x - this.#step * 0.8, y);
-      context.lineTo(x, y);
-      context.stroke();
-      context.setLineDash([]);
+    const [fromX, fromY] = [this.#x(parent.column), this.#y(parent.lane)];
+    path.moveTo(fromX, fromY);
+    if (fromY === y) {
+      path.lineTo(x, y);
       return;
     }
-    const [fromX, fromY] = [this.#x(parent.column), this.#y(parent.lane)];
-    context.moveTo(fromX, fromY);
-    if (fromY === y) context.lineTo(x, y);
-    else {
-      // It leaves its lane just before it arrives: long edges do not cross the others' lanes.
-      const bend = Math.max(fromX, x - Math.max(this.#step * 1.6, 14));
-      const middle = (bend + x) / 2;
-      context.lineTo(bend, fromY);
-      context.bezierCurveTo(middle, fromY, middle, y, x, y);
-    }
-    context.stroke();
+    // It leaves its lane just before it arrives: long edges do not cross the others' lanes.
+    const bend = Math.max(fromX, x - Math.max(this.#step * 1.6, 14));
+    const middle = (bend + x) / 2;
+    path.lineTo(bend, fromY);
+    path.bezierCurveTo(middle, fromY, middle, y, x, y);
   }
 
   #paintCommit(
@@ -237,9 +251,9 @@ export class ClockPanel implements Panel {
     const isHead = node.children.length === 0;
     if (grown < 1) {
       context.strokeStyle = colour;
-      context.globalAlpha = 1 - grown;
+      context.globalAlpha = 0.6 * (1 - grown);
       context.lineWidth = 2;
-      circle(context, x, y, radius + 14 * grown);
+      circle(context, x, y, radius + 9 * grown);
       context.stroke();
       context.globalAlpha = 1;
     }

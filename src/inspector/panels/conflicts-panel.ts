@@ -56,7 +56,7 @@ export class ConflictsPanel implements Panel {
     const { observation, isReadonly } = this.#host;
     const group = `${id} ${fieldOf(conflict)}`;
     const canChoose = conflict.kind === 'field' && !isReadonly;
-    const heads = [...(canChoose ? ['Keep'] : []), 'Value', 'Written by', 'When'];
+    const heads = [...(canChoose ? ['Keep'] : []), 'Value', 'Writer', 'When'];
     const body = make('tbody');
     const table = make(
       'table',

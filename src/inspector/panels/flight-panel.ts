@@ -5,8 +5,9 @@ import { foldable, type Panel, type PanelHost } from '../panel.ts';
 import { peerOf, type SessionRecord } from '../sessions.ts';
 
 const HEIGHT_PX = 210;
-/** Two lie beside me: that needs no height. */
+/** On a small screen two lie beside me: that needs no height. */
 const LOW_HEIGHT_PX = 120;
+const SMALL_PX = 400;
 const PEER_PX = 13;
 const SWAY_PX = 16;
 const MAX_PEERS = 16;
@@ -61,7 +62,8 @@ export class FlightPanel implements Panel {
     const { flight, names } = observation;
     const { colours } = theme;
     const peers = this.#peers();
-    this.#canvas.height = peers.length > 2 ? HEIGHT_PX : LOW_HEIGHT_PX;
+    const isLow = peers.length <= 2 && this.#canvas.width < SMALL_PX;
+    this.#canvas.height = isLow ? LOW_HEIGHT_PX : HEIGHT_PX;
     const context = this.#canvas.clear();
     const me = { key: '', x: this.#canvas.width / 2, y: this.#canvas.height / 2 };
     const places = placesAround(me, peers);
