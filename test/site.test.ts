@@ -134,7 +134,8 @@ test('what it cannot do is refused in words, and --help tells what it can', asyn
   expect(wrong.output).toContain('A port is a whole number from 0 to 65535.');
   const help = site('--help');
   expect(await help.ended).toBe(0);
-  for (const word of ['--port', 'PORT', '--host', '--out', '--signaling']) expect(help.output).toContain(word);
+  for (const word of ['--port', 'PORT', '--host', '--out', '--signaling'])
+    expect(help.output).toContain(word);
 });
 
 test('the pages can be written down, for any web server', async () => {

@@ -33,7 +33,9 @@ export class DrawingPage {
     const { width, height } = SEEN;
     this.#seen.drawImage(this.canvas, 0, 0, width, height);
     const { data } = this.#seen.getImageData(0, 0, width, height);
-    return Array.from({ length: width * height }, (_, i) => [...data.slice(4 * i, 4 * i + 3)]);
+    return Array.from({ length: width * height }, (_, i) =>
+      Array.from(data.subarray(4 * i, 4 * i + 3)),
+    );
   }
 }
 
