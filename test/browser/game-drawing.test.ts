@@ -28,9 +28,9 @@ async function open(hasCard: boolean): Promise<Page> {
   await opened.evaluateOnNewDocument(
     (name) => {
       const { prototype } = WebGL2RenderingContext;
-      const { getParameter } = prototype;
+      const known = Reflect.get(prototype, 'getParameter') as (key: number) => unknown;
       prototype.getParameter = function (key) {
-        return key === 0x9246 ? name : (getParameter.call(this, key) as unknown);
+        return key === 0x9246 ? name : known.call(this, key);
       };
       const calls = { count: 0 };
       Object.assign(globalThis, { drawCalls: calls });
