@@ -3,7 +3,7 @@ import { glide, type Spark } from './glide.ts';
 import { COLUMNS, ROWS, startPlace } from './world.ts';
 
 /** A part of the speed of people. */
-const PACE = 0.72;
+const PACE = 0.55;
 /** A way point is reached at this distance, in tiles. */
 const NEAR = 1.3;
 /** Of embers it sees those that lie so near. */
@@ -48,10 +48,10 @@ export class Bot {
     const { x, y } = this.spark;
     const ember = embers.find((each) => Math.hypot(each.x - x, each.y - y) < SIGHT);
     if (ember !== undefined && this.#random() < 0.5) return [ember];
-    const width = this.#signed(3, 8);
-    const height = this.#signed(3, 7);
+    const width = this.#signed(2.5, 5.5);
+    const height = this.#signed(2.5, 5);
     const away = this.#inside({ x: x + this.#signed(3, 12), y: y + this.#signed(3, 9) });
-    if (this.#random() < 0.3) return [away];
+    if (this.#random() < 0.5) return [away];
     const corners = [
       { x: x + width, y },
       { x: x + width, y: y + height },

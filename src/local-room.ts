@@ -10,6 +10,7 @@ import type { Peer, Permission } from './rooms/peer.ts';
 import { decodeValue, encodeValue, LocalPresence } from './rooms/presence.ts';
 import type { Room, RoomMember, RoomOptions, RoomPeer, RoomStatus } from './room.ts';
 import type { SignalingAdapter, SignalingMembership, SignalingStatus } from './rooms/signaling.ts';
+import { watchForPageEnd } from './rooms/page-end.ts';
 import { RisingNumbers } from './rooms/rising-numbers.ts';
 import { SignalingClient } from './rooms/signaling-client.ts';
 import { watchForWaking } from './rooms/wake.ts';
@@ -141,7 +142,9 @@ export class LocalRoom implements Room {
       quiet: () => this.#wakeSignaling(),
     });
     introductions.addWay(THROUGH_MEMBERS, (to, data) => mesh.relay(to, data));
-    this.#inner = { introductions, mesh, unwatch: watchForWaking(() => this.#wake()) };
+    const watches = [watchForWaking(() => this.#wake()), watchForPageEnd(() => this.#goWithPage())];
+    const unwatch = (): void => watches.forEach((end) => end());
+    this.#inner = { introductions, mesh, unwatch };
     for (const [index, adapter] of this.#adapters.entries()) {
       this.#join(introductions, keys.id, index, adapter);
     }
@@ -223,6 +226,13 @@ export class LocalRoom implements Room {
 
   #wakeSignaling(): void {
     for (const membership of this.#memberships) membership.wake();
+  }
+
+  /** Says goodbye as far as a page can that has only this moment. What it is in now is of no use to it. */
+  #goWithPage(): void {
+    this.#inner?.mesh.sayLeaving();
+    this.#inner?.introductions.byeAtOnce();
+    for (const membership of this.#memberships) membership.leave();
   }
 
   async #leave(): Promise<void> {

@@ -73,20 +73,20 @@ export class Compaction {
     return documents().hasOutgrown(AUTO_WRITINGS);
   }
 
-  /** The blocks of a snapshot of the documents as they are now, its root last; as often as asked for. */
-  snapshot(): () => AsyncGenerator<Block> {
+  /**
+   * The blocks of a snapshot of the documents as they are now, its root last; as often as asked for,
+   * until `release`. The caller keeps writes away meanwhile: a commit that the clock tells of may not
+   * be in the documents yet, and whoever merges such a snapshot would lose it.
+   */
+  snapshot(): { readonly blocks: () => AsyncGenerator<Block>; readonly release: () => void } {
     const { table, heads, context } = this.#owner.store.state;
     const documents = this.#owner.documents().frozen();
     const covered = context.copy();
     const tips = [...heads].sort((a, b) => table.compareDigests(a, b));
     const meanBytes = this.#owner.log.bytes / (documents.states.size + 1);
-    const hold = (): (() => void) => {
-      this.#readers++;
-      return () => this.#readers--;
-    };
-    return async function* blocks() {
-      const release = hold();
-      try {
+    this.#readers++;
+    return {
+      async *blocks() {
         const pages: CID[] = [];
         for await (const page of documents.snapshotPages(meanBytes)) {
           pages.push(page.cid);
@@ -97,9 +97,10 @@ export class Compaction {
           tips.map((tip) => table.version(tip)),
           pages,
         );
-      } finally {
-        release();
-      }
+      },
+      release: () => {
+        this.#readers--;
+      },
     };
   }
 
@@ -124,7 +125,12 @@ export class Compaction {
       await log.append(batch);
       batch = [];
     };
-    for await (const block of this.snapshot()()) await append(block);
+    const snapshot = this.snapshot();
+    try {
+      for await (const block of snapshot.blocks()) await append(block);
+    } finally {
+      snapshot.release();
+    }
     for (const commit of kept) {
       const bytes = store.cache.pass(commit);
       await append({

@@ -168,7 +168,7 @@ export class LocalLedger implements Ledger {
       keepsHistory: this.#options.history === 'full',
       snapshotPays: () => this.#compaction.snapshotPays,
       snapshotSize: () => this.#compaction.snapshotSize,
-      snapshot: () => this.#compaction.snapshot()(),
+      snapshot: () => this.#snapshotBlocks(),
     });
   }
 
@@ -441,12 +441,16 @@ export class LocalLedger implements Ledger {
 
   async *snapshot(): AsyncGenerator<Uint8Array> {
     await this.#reading();
-    let root: CID | undefined;
-    // A CAR begins with its root, which is known when all pages are: the first pass only hashes.
-    const blocks = this.#compaction.snapshot();
-    for await (const block of blocks()) root = block.cid;
-    yield carHeader([root!]);
-    yield* carChunks(blocks());
+    const { blocks, release } = await this.#turns.run(() => this.#compaction.snapshot());
+    try {
+      // A CAR begins with its root, which is known when all pages are: the first pass only hashes.
+      let root: CID | undefined;
+      for await (const block of blocks()) root = block.cid;
+      yield carHeader([root!]);
+      yield* carChunks(blocks());
+    } finally {
+      release();
+    }
   }
 
   async compact(): Promise<CompactReport> {
@@ -611,6 +615,15 @@ export class LocalLedger implements Ledger {
     if (brought === undefined) return;
     this.#tell(new Set(brought.ids), [{ cids: brought.cids, origin }], 'remote');
     await this.#take(await this.#store.receiveDue(nowMs), nowMs);
+  }
+
+  async *#snapshotBlocks(): AsyncGenerator<Block> {
+    const { blocks, release } = await this.#turns.run(() => this.#compaction.snapshot());
+    try {
+      yield* blocks();
+    } finally {
+      release();
+    }
   }
 
   async *#blocks(cids: Iterable<CID>): AsyncGenerator<Block> {

@@ -51,8 +51,6 @@ export class OriginalDialect implements Dialect {
   #theirs: CidSet | 'answered' | undefined;
   /** What has come in answer to our list. */
   #answer: 'none' | 'car' | 'ok' = 'none';
-  /** What the other side has listed, while somebody traces. */
-  #listed: readonly CID[] = [];
   #live = false;
   #ending = false;
   #stopped = false;
@@ -131,9 +129,7 @@ export class OriginalDialect implements Dialect {
     if (this.#theirs !== undefined) throw unexpected('a second list');
     for (const head of listOf(message.clock)) parseCid(head);
     const theirs = new CidSet();
-    const cids = listOf(message.cids).map(parseCid);
-    for (const cid of cids) theirs.add(cid);
-    if (this.#host.trace.isHeard) this.#listed = cids;
+    for (const cid of listOf(message.cids)) theirs.add(parseCid(cid));
     this.#theirs = theirs;
   }
 
@@ -342,19 +338,16 @@ export class OriginalDialect implements Dialect {
     trace.tell({ kind: 'blocks', direction, cids: blocks.map(({ cid }) => cid), bytes });
   }
 
-  /** Of a ledger whose list does not fit into a frame each side tells only a part. */
+  /** What is lacked here the other side finds out. */
   async #traceDifference(theirs: CidSet): Promise<void> {
     const { replica, trace } = this.#host;
-    const here: CID[] = [];
-    for (const cid of this.#listed) if (!(await replica.has(cid))) here.push(cid);
-    this.#listed = [];
-    const there: CID[] = [];
-    for await (const cid of replica.cids()) if (!theirs.has(cid)) there.push(cid);
+    const lacked: CID[] = [];
+    for await (const cid of replica.cids()) if (!theirs.has(cid)) lacked.push(cid);
     trace.tell({
       kind: 'difference',
-      how: here.length + there.length === 0 ? 'equal' : 'list',
-      lackedHere: { count: here.length, cids: here.slice(0, MAX_TRACED_CIDS) },
-      lackedThere: { count: there.length, cids: there.slice(0, MAX_TRACED_CIDS) },
+      how: 'list',
+      lackedHere: { count: undefined, cids: [] },
+      lackedThere: { count: lacked.length, cids: lacked.slice(0, MAX_TRACED_CIDS) },
     });
   }
 

@@ -64,6 +64,9 @@ export class Introductions {
   /** Nonces of ours that wait for their echo, with the time of their end. */
   readonly #nonces = new Map<string, number>();
   readonly #seen = new Seen();
+  /** Sealed in advance: a page that goes has no time for it. */
+  readonly #sealingBye: Promise<void>;
+  #bye: string | undefined;
   #opening = 0;
   #closed = false;
 
@@ -72,6 +75,10 @@ export class Introductions {
     this.#numbers = numbers;
     this.#card = card;
     this.#events = events;
+    this.#sealingBye = keys
+      .seal(encodeEnvelope({ type: 'bye', from: card.id }))
+      .then((data) => void (this.#bye = data))
+      .catch(throwLater);
   }
 
   /** @param send carries sealed data to an address, or loses it */
@@ -154,9 +161,14 @@ export class Introductions {
 
   /** Tells every member that can be reached; resolves when it is on its way. */
   async bye(): Promise<void> {
-    const envelope: Envelope = { type: 'bye', from: this.#card.id };
-    const data = await this.#keys.seal(encodeEnvelope(envelope));
-    for (const id of this.#routes.keys()) this.#deliver(id, data);
+    await this.#sealingBye;
+    this.byeAtOnce();
+  }
+
+  /** The same, on its way when this returns. */
+  byeAtOnce(): void {
+    if (this.#bye === undefined) return;
+    for (const id of this.#routes.keys()) this.#deliver(id, this.#bye);
   }
 
   hear(way: Way, address: string, data: string): void {

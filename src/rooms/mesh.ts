@@ -211,6 +211,11 @@ export class Mesh {
     this.#change();
   }
 
+  /** Tells those that are linked, who tell the others, that we leave. */
+  sayLeaving(): void {
+    this.#flood({ kind: 'leaving', from: this.#self });
+  }
+
   /** Ends all links in order. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -218,11 +223,10 @@ export class Mesh {
     clearInterval(this.#tick);
     clearTimeout(this.#beaconTimer);
     this.#linking.close();
+    this.sayLeaving();
     const closing = [...this.#peers.values()].map(async ({ state }) => {
       if (state.kind === 'connecting') state.making.destroy();
-      if (state.kind !== 'linked') return;
-      state.link.send({ kind: 'leaving', from: this.#self });
-      await state.link.close();
+      if (state.kind === 'linked') await state.link.close();
     });
     await Promise.all(closing);
     this.#peers.clear();

@@ -1,6 +1,6 @@
-import type { Page } from 'puppeteer-core';
+import type { JSHandle, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Room, RoomOptions } from '../../src/index.ts';
+import type { PastedSignaling, Room, RoomOptions } from '../../src/index.ts';
 import { TestServers } from '../signaling/client.ts';
 import { TcpRelay } from '../support/tcp-relay.ts';
 import { hasTurnServer, TurnServer } from '../support/turn-server.ts';
@@ -129,6 +129,68 @@ describe('a room', () => {
     expect(await again.get('without a server')).toBeDefined();
     await leave(alice, again, carol);
   }, 180_000);
+
+  it('is left at once by a page that is reloaded, goes elsewhere or is closed, and comes back', async () => {
+    const { url } = await servers.start();
+    const alice = await join('node', 'alice', { signaling: url });
+    const newPage = (): Promise<Page> => browsers.chromium().newPage(site.url);
+    /** Whoever says nothing is given up after 7 s. */
+    const expectGoneSoon = (): Promise<void> =>
+      expect
+        .poll(() => alice.room.evaluate(({ peers }) => peers.length), { timeout: 4000 })
+        .toBe(0);
+    const page = await newPage();
+    await expectLive(alice, await join(page, 'bob', { signaling: url }));
+    await page.reload();
+    await expectGoneSoon();
+    await expectLive(alice, await join(page, 'bob', { signaling: url }));
+    await page.goto('about:blank');
+    await expectGoneSoon();
+    const another = await newPage();
+    await expectLive(alice, await join(another, 'bob', { signaling: url }));
+    await another.close();
+    await expectGoneSoon();
+    await leave(alice);
+  }, 60_000);
+
+  it('of pages begins without a server, by two texts that are pasted', async () => {
+    const [chromium, firefox] = await pages();
+    const enter = async (
+      page: Page,
+      name: string,
+    ): Promise<Member & { pasted: Handle<PastedSignaling> }> => {
+      const peer = await Peer.open(page, name, { storage: 'memory' });
+      const pasted = (await page.evaluateHandle(
+        () => new globalThis.emberlink.PastedSignaling({ iceServers: [] }),
+      )) as JSHandle as Handle<PastedSignaling>;
+      const room = await peer.ledger.evaluateHandle(
+        (ledger, how, signaling) =>
+          globalThis.emberlink.joinRoom(ledger, {
+            ...how,
+            signaling: signaling as unknown as PastedSignaling,
+          }),
+        { ...ROOM, info: name },
+        pasted,
+      );
+      return Object.assign(peer, { name, room, pasted });
+    };
+    const [alice, bob] = [await enter(chromium, 'alice'), await enter(firefox, 'bob')];
+    await alice.put({ _id: 'of alice' });
+    const offer = await alice.pasted.evaluate((it) => it.offer());
+    const answer = await bob.pasted.evaluate((it, text) => it.accept(text), offer);
+    await alice.pasted.evaluate((it, text) => it.connect(text), answer);
+    await expectLive(alice, bob);
+    await bob.put({ _id: 'of bob' });
+    await expectSynced(alice, bob);
+    expect(await bob.get('of alice')).toBeDefined();
+
+    await firefox.close();
+    const seen = (): Promise<unknown> =>
+      alice.pasted.evaluate(({ lines }) => lines.map(({ status }) => status.state));
+    await expect.poll(() => alice.room.evaluate(({ peers }) => peers), SOON).toEqual([]);
+    await expect.poll(seen, SOON).toEqual(['closed']);
+    await leave(alice);
+  }, 60_000);
 
   it.skipIf(!hasTurn)(
     'behind a TURN server comes back after all its lines were cut',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { emberRain } from '../../demo-game/ember-rain.ts';
 import { FAST_SPEED, glide, type Spark } from '../../demo-game/glide.ts';
 import { LiveField } from '../../demo-game/live-field.ts';
-import { Loops } from '../../demo-game/loops.ts';
+import { LARGEST_LOOP, Loops } from '../../demo-game/loops.ts';
 import { ranking } from '../../demo-game/ranking.ts';
 import { SharedClock } from '../../demo-game/shared-clock.ts';
 import { Track } from '../../demo-game/track.ts';
@@ -89,33 +89,63 @@ test('a wide brush burns all around, within the field', () => {
   expect(burnt(0, true)).toEqual([0, 1, 48, 49]);
 });
 
-test('what is enclosed is what cannot reach the border', () =>
+test('what is enclosed is what reaches neither the border nor too far', () =>
   forSeeds(40, (random) => {
     const owners = new Uint8Array(TILES);
     const share = 2 + random.below(3);
-    for (let tile = 0; tile < TILES; tile++)
+    for (let tile = 0; tile < TILES; tile++) {
       owners[tile] = random.oneIn(share) ? 2 : random.below(2);
-    // Another way to say it: let freedom spread from the border until nothing changes.
-    const free = new Uint8Array(TILES);
+    }
+    // A frame around a larger part of the field than one loop may fill, sometimes.
+    const inset = 1 + random.below(8);
+    for (let tile = 0; tile < TILES; tile++) {
+      const [x, y] = [column(tile), row(tile)];
+      const isOnFrame =
+        ((x === inset || x === COLUMNS - 1 - inset) && y >= inset && y < ROWS - inset) ||
+        ((y === inset || y === ROWS - 1 - inset) && x >= inset && x < COLUMNS - inset);
+      if (isOnFrame && share > 2) owners[tile] = 2;
+    }
+    // Another way to say it: all that is connected comes to have one name, that of the border or of
+    // its first tile.
+    const BORDER = -1;
+    const names = Array.from(owners.keys());
     for (let changed = true; changed;) {
       changed = false;
       for (let tile = 0; tile < TILES; tile++) {
-        if (free[tile] === 1 || owners[tile] === 2) continue;
+        if (owners[tile] === 2) continue;
         const [x, y] = [column(tile), row(tile)];
-        const isFree =
-          x === 0 ||
-          y === 0 ||
-          x === COLUMNS - 1 ||
-          y === ROWS - 1 ||
-          [tile - 1, tile + 1, tile - COLUMNS, tile + COLUMNS].some((next) => free[next] === 1);
-        if (!isFree) continue;
-        free[tile] = 1;
+        const isAtBorder = x === 0 || y === 0 || x === COLUMNS - 1 || y === ROWS - 1;
+        const around = isAtBorder
+          ? [BORDER]
+          : [tile - 1, tile + 1, tile - COLUMNS, tile + COLUMNS]
+              .filter((next) => owners[next] !== 2)
+              .map((next) => names[next]!);
+        const name = Math.min(names[tile]!, ...around);
+        if (name === names[tile]) continue;
+        names[tile] = name;
         changed = true;
       }
     }
-    const expected = [...owners.keys()].filter((tile) => owners[tile] !== 2 && free[tile] === 0);
-    expect(new Loops().enclosedBy(2, owners)).toEqual(expected);
+    const sizes = new Map<number, number>();
+    for (const [tile, name] of names.entries()) {
+      if (owners[tile] !== 2) sizes.set(name, (sizes.get(name) ?? 0) + 1);
+    }
+    const expected = [...owners.keys()].filter(
+      (tile) =>
+        owners[tile] !== 2 && names[tile] !== BORDER && sizes.get(names[tile]!)! <= LARGEST_LOOP,
+    );
+    const found = new Loops().enclosedBy(2, owners);
+    expect(found.sort((a, b) => a - b)).toEqual(expected);
   }));
+
+test('who circles the whole field has but the circle', () => {
+  const owners = new Uint8Array(TILES);
+  for (let tile = 0; tile < TILES; tile++) {
+    const [x, y] = [column(tile), row(tile)];
+    if (x === 0 || y === 0 || x === COLUMNS - 1 || y === ROWS - 1) owners[tile] = 1;
+  }
+  expect(new Loops().enclosedBy(1, owners)).toEqual([]);
+});
 
 test('a loop closes over its corners, and takes what others have in it', () => {
   const owners = new Uint8Array(TILES);

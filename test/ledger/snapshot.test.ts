@@ -34,6 +34,23 @@ describe('ledgers whose past was dropped', () => {
   });
 });
 
+test('a snapshot that is taken while commits come has all that it says it has', async () => {
+  for (let ticks = 0; ticks < 40; ticks++) {
+    const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
+    await alice.put({ _id: 'a', from: 'alice' });
+    await bob.replica.receive(await blocksOf(alice));
+    await bob.put({ _id: 'a', from: 'bob' });
+    await alice.put({ _id: 'b' });
+    const receiving = alice.replica.receive(await blocksOf(bob));
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    const snapshot: Block[] = [];
+    for await (const block of alice.replica.history!.snapshot()) snapshot.push(block);
+    await receiving;
+    await bob.replica.receive(snapshot);
+    expect([ticks, await bob.get('a')]).toEqual([ticks, { _id: 'a', from: 'bob' }]);
+  }
+});
+
 /** A ledger that can be closed and opened again, and whose own commits the test remembers. */
 class Peer {
   ledger!: Ledger;

@@ -406,7 +406,7 @@ test('what travels in the original form can be traced', async () => {
   expect(told.filter((each) => !each.startsWith('in '))).toEqual([
     'opened',
     'out list',
-    'list 20 30',
+    'list undefined 30',
     'out car',
     'out 30 blocks',
     'out car',
