@@ -22,6 +22,8 @@ const CROSS: readonly (readonly [number, number, number])[] = [
 const STICK_DEAD = 0.35;
 /** Nearer than this, in tiles, a pointer says nothing of where to go. */
 const POINTER_DEAD = 0.9;
+/** In CSS pixels. */
+const MOUSE_REST = 14;
 /** A finger steers from a point that it drags along behind it, in CSS pixels. */
 const DRAG_DEAD = 9;
 const DRAG_REACH = 46;
@@ -36,6 +38,8 @@ export class Controls {
   readonly #field: HTMLElement;
   readonly #keys = new Set<string>();
   #mouse: Point | undefined;
+  /** Where the mouse lay when a key took over. */
+  #rest: Point | undefined;
   #finger: { readonly id: number; readonly anchor: Point; heading: number | undefined } | undefined;
 
   /** @param field on which pointers steer */
@@ -83,7 +87,8 @@ export class Controls {
     if (DIRECTIONS[event.code] === undefined) return;
     event.preventDefault();
     this.#keys.add(event.code);
-    // It steers again when it moves.
+    // It steers again when it is moved, and not when the table shakes.
+    this.#rest = this.#mouse ?? this.#rest;
     this.#mouse = undefined;
   }
 
@@ -99,6 +104,9 @@ export class Controls {
   #move(event: PointerEvent): void {
     const point = this.#point(event);
     if (event.pointerType === 'mouse') {
+      const rest = this.#rest;
+      if (rest !== undefined && Math.hypot(point.x - rest.x, point.y - rest.y) < MOUSE_REST) return;
+      this.#rest = undefined;
       this.#mouse = point;
       return;
     }

@@ -110,6 +110,8 @@ export class Sound {
 
   #wake(): void {
     if (!this.#isOn || !('AudioContext' in globalThis)) return;
+    // An arrow key is no gesture, to browsers that say what is one.
+    if ((navigator.userActivation as UserActivation | undefined)?.hasBeenActive === false) return;
     if (this.#context === undefined) {
       this.#context = new AudioContext();
       this.#out = room(this.#context);

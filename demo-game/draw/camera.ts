@@ -15,11 +15,6 @@ export interface Target {
   readonly y: number;
 }
 
-/** Whether small screens show a part of the field, with tiles that are large enough to steer on. */
-export type Shown = 'as large as needed' | 'whole field';
-
-/** Smaller ones are hard to see, and to steer on with a finger. */
-const LEAST_SCALE = { finger: 14, mouse: 10 };
 const GREATEST_SCALE = 34;
 /** Of screens that cannot show the whole field. */
 const FOLLOWING_SCALE = 19;
@@ -33,11 +28,11 @@ export class Camera {
   #x: number | undefined;
   #y = 0;
   #followedAt = 0;
-  readonly #shown: Shown;
-  readonly #byFinger = matchMedia('(pointer: coarse)');
+  readonly #leastScale: number;
 
-  constructor(shown: Shown) {
-    this.#shown = shown;
+  /** @param leastScale where tiles would be smaller, a part of the field is shown */
+  constructor(leastScale: number) {
+    this.#leastScale = leastScale;
   }
 
   resize(width: number, height: number): void {
@@ -52,9 +47,7 @@ export class Camera {
       view.height / (rows + 2 * MARGIN),
       GREATEST_SCALE,
     );
-    const least = this.#byFinger.matches ? LEAST_SCALE.finger : LEAST_SCALE.mouse;
-    const isLarge = whole >= least || this.#shown === 'whole field';
-    view.scale = isLarge ? whole : FOLLOWING_SCALE;
+    view.scale = whole >= this.#leastScale ? whole : FOLLOWING_SCALE;
     const { x = columns / 2, y = rows / 2 } = target ?? {};
     if (this.#x === undefined) {
       this.#x = x;

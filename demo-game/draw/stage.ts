@@ -1,5 +1,5 @@
 import type { GameEvent, Scene } from '../scene.ts';
-import { Camera, type Shown, type View } from './camera.ts';
+import { Camera, type View } from './camera.ts';
 import { CanvasPainter } from './canvas-painter.ts';
 import type { Painter } from './painter.ts';
 import { Quality } from './quality.ts';
@@ -8,6 +8,12 @@ import { WebglPainter } from './webgl-painter.ts';
 
 /** Finer screens than this show no difference, and cost four times as much. */
 const MOST_PIXEL_RATIO = 2;
+
+/** Whether small screens show a part of the field, with tiles that are large enough to steer on. */
+export type Shown = 'large enough' | 'whole field';
+
+/** Smaller tiles are hard to see, and to steer on with a finger: in CSS pixels. */
+const LEAST_SCALE = { finger: 14, mouse: 10 };
 
 /** The canvas of the game: as large as its place, as fine as the machine can paint in time. */
 export class Stage {
@@ -19,9 +25,9 @@ export class Stage {
   #painter: Painter | undefined;
   #ratio = 0;
 
-  constructor(canvas: HTMLCanvasElement, look: Look, shown: Shown = 'as large as needed') {
+  constructor(canvas: HTMLCanvasElement, look: Look, shown: Shown = 'large enough') {
     this.#canvas = canvas;
-    this.#camera = new Camera(shown);
+    this.#camera = new Camera(shown === 'whole field' ? 0 : leastScale());
     this.#spectacle = new Spectacle(look);
     this.#painter = painterFor(canvas);
     canvas.addEventListener('webglcontextlost', (event) => {
@@ -47,8 +53,8 @@ export class Stage {
     this.#spectacle.look = look;
   }
 
-  show(event: GameEvent): void {
-    this.#spectacle.show(event, performance.now());
+  show(event: GameEvent, nowMs: number = performance.now()): void {
+    this.#spectacle.show(event, nowMs);
   }
 
   paint(scene: Scene, nowMs: number): void {
@@ -77,6 +83,11 @@ export class Stage {
   }
 }
 
+function leastScale(): number {
+  return matchMedia('(pointer: coarse)').matches ? LEAST_SCALE.finger : LEAST_SCALE.mouse;
+}
+
+/** WebGL where it is fast, else the canvas's own pen; none while the driver starts anew. */
 function painterFor(canvas: HTMLCanvasElement): Painter | undefined {
   if (hasFastWebgl()) {
     const gl = canvas.getContext('webgl2', { alpha: false, antialias: false, depth: false });

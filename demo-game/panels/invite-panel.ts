@@ -15,6 +15,7 @@ type Pasting =
 /** How friends come in: by a link, or by two pasted texts where there is no server. */
 export class InvitePanel {
   readonly #game: Game;
+  readonly #hasServer: boolean;
   readonly #dialog = dialog('invite');
   readonly #link = element('invite-link', HTMLInputElement);
   readonly #text = element('paste-text', HTMLInputElement);
@@ -24,6 +25,7 @@ export class InvitePanel {
   /** @param hasServer without one a link alone brings nobody in */
   constructor(game: Game, hasServer: boolean) {
     this.#game = game;
+    this.#hasServer = hasServer;
     element('invite-button').addEventListener('click', () => this.open());
     this.#on('invite-copy', async () => this.#tell(await copyFrom(this.#link)));
     this.#on('paste-copy', async () => this.#tell(await copyFrom(this.#text)));
@@ -49,6 +51,7 @@ export class InvitePanel {
   open(): void {
     this.#quiet();
     this.#dialog.showModal();
+    element(this.#hasServer ? 'invite-copy' : 'paste-offer').focus();
   }
 
   /** Somebody came in, perhaps by what was pasted. */

@@ -55,6 +55,7 @@ export class ReplayPanel {
     this.#time.value = '0';
     element('replay-title').textContent = `Round ${round}`;
     this.#dialog.showModal();
+    this.#play.focus();
     this.#stage ??= new Stage(
       element('replay-field', HTMLCanvasElement),
       this.#look(),

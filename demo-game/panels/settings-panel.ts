@@ -44,6 +44,7 @@ export class SettingsPanel {
     this.#name.value = this.#me?.name ?? '';
     this.#showColour();
     this.#dialog.showModal();
+    this.#name.select();
   }
 
   #showColour(): void {

@@ -22,6 +22,7 @@ vi.setConfig({ testTimeout: 120_000 });
 let site: RunningSite;
 let url: string;
 const browser = useBrowser('chromium');
+const firefox = useBrowser('firefox');
 
 beforeAll(async () => {
   site = await startTestSite();
@@ -55,6 +56,19 @@ it('a newcomer plays at once against two bots, by the keyboard', async () => {
     await game.page.keyboard.up(key);
   }
   expect(await game.tiles()).toBeGreaterThan(before + 3);
+});
+
+it('is played in Firefox as well, by the mouse', async () => {
+  const game = await GamePage.open(firefox(), url);
+  const box = (await (await game.page.$('#field'))!.boundingBox())!;
+  for (const [x, y] of [
+    [0.2, 0.2],
+    [0.8, 0.3],
+    [0.5, 0.8],
+  ] as const) {
+    await game.page.mouse.move(box.x + x * box.width, box.y + y * box.height);
+    await game.burnsMoreThan((await game.tiles()) + 1);
+  }
 });
 
 it('asks nobody else for anything', async () => {

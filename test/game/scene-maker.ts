@@ -71,7 +71,7 @@ export class SceneMaker {
         if (Math.hypot(x - spark.x + size / 2, y - spark.y + size / 2) < size / 2) tiles.push(tile);
       }
     }
-    const nowMs = performance.now();
+    const nowMs = this.#beforeMs;
     for (const tile of tiles) {
       this.#owners[tile] = index + 1;
       this.#takenAt[tile] = nowMs;
