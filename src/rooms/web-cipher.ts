@@ -1,4 +1,4 @@
-import type { CipherSuite } from './cipher.ts';
+import type { CipherSuite, Nonce } from './cipher.ts';
 
 /** By WebCrypto: the keys themselves never come into the reach of scripts. */
 export const webCipher: CipherSuite = {
@@ -26,28 +26,20 @@ export const webCipher: CipherSuite = {
     const hmac = { name: 'HMAC', hash: 'SHA-256', length: 256 };
     const proving = await key(infos.prove, hmac, ['sign', 'verify']);
     return {
-      async seal(plain, { iv, additionalData }) {
-        const algorithm = {
-          name: 'AES-GCM',
-          iv: source(iv),
-          additionalData: source(additionalData),
-        };
-        return new Uint8Array(await crypto.subtle.encrypt(algorithm, sealing, source(plain)));
-      },
-      async open(sealed, { iv, additionalData }) {
-        const algorithm = {
-          name: 'AES-GCM',
-          iv: source(iv),
-          additionalData: source(additionalData),
-        };
-        return new Uint8Array(await crypto.subtle.decrypt(algorithm, sealing, source(sealed)));
-      },
+      seal: async (plain, nonce) =>
+        new Uint8Array(await crypto.subtle.encrypt(gcm(nonce), sealing, source(plain))),
+      open: async (sealed, nonce) =>
+        new Uint8Array(await crypto.subtle.decrypt(gcm(nonce), sealing, source(sealed))),
       sign: async (message) =>
         new Uint8Array(await crypto.subtle.sign('HMAC', proving, source(message))),
       verify: (mac, message) => crypto.subtle.verify('HMAC', proving, source(mac), source(message)),
     };
   },
 };
+
+function gcm({ iv, additionalData }: Nonce): AesGcmParams {
+  return { name: 'AES-GCM', iv: source(iv), additionalData: source(additionalData) };
+}
 
 /** Nothing here lies in memory that is shared between threads. */
 function source(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
