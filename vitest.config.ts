@@ -34,8 +34,8 @@ export const longWithinBrowsers: string[] = testFiles(
 const pages = testFiles('browser/{launch-browser,two-peers}');
 /** Whole apps, and what takes minutes: `npm run test:pages`. */
 export const longPages: string[] = testFiles(
-  'browser/{bundlers,game,inspector-example,interrupted,pair,pair-access,react-example}',
-  'browser/{rooms,storage,tabs,todo-react}',
+  'browser/{bundlers,game,game-together,inspector-example,interrupted,pair,pair-access}',
+  'browser/{react-example,rooms,storage,tabs,todo-react}',
   'transports/lean-simple-peer',
 );
 

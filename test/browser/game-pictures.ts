@@ -1,0 +1,120 @@
+/**
+ * `npm run game:pictures`: plays the game as two friends do, and takes a picture of each of its states
+ * into docs/pictures. It takes two minutes, for a round is one.
+ */
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { KeyInput } from 'puppeteer-core';
+import { buildSite } from '../../site/build-site.ts';
+import { startSite } from '../../site/start-site.ts';
+import { fromSources } from './support/bundle-page.ts';
+import { GamePage } from './support/game-page.ts';
+import { launchBrowser } from './support/launch-browser.ts';
+
+const FOLDER = fileURLToPath(new URL('../../../docs/pictures', import.meta.url));
+const DESKTOP = { width: 1280, height: 800 };
+const PHONE = { width: 360, height: 740, isMobile: true, hasTouch: true };
+const MOST_BYTES = 150_000;
+const QUALITIES = [90, 80, 70, 60, 50];
+/** Loops, which fill what they enclose: keys and for how long, in milliseconds. */
+const LOOPS: readonly (readonly [readonly KeyInput[], number])[] = [
+  [['ArrowRight'], 1500],
+  [['ArrowDown'], 900],
+  [['ArrowLeft'], 1700],
+  [['ArrowUp'], 1100],
+  [['ArrowRight', 'ArrowDown'], 900],
+];
+
+await mkdir(FOLDER, { recursive: true });
+const site = await startSite(await buildSite([fromSources]), { port: 0 });
+const browser = await launchBrowser('chromium');
+const url = new URL('game/', site.url).href;
+const isOver = new AbortController();
+try {
+  const ada = await open(url, DESKTOP);
+  await ada.rename('Ada');
+  const playing = [glideAbout(ada, 0)];
+  await untilSecondsLeft(ada, 25);
+  await take(ada, 'alone');
+
+  const bo = await open(await ada.inviteLink(), PHONE);
+  await bo.rename('Bo');
+  await ada.sees('Bo');
+  playing.push(glideAbout(bo, 2));
+  await ada.roundWithSeconds(50);
+  await untilSecondsLeft(ada, 40);
+  await take(ada, 'two-players');
+  await take(bo, 'phone');
+
+  await ada.click('#plug');
+  await ada.until(() => document.body.classList.contains('unplugged'));
+  await untilSecondsLeft(ada, 24);
+  await take(ada, 'unplugged');
+  const merged = ada.until(() =>
+    document.querySelector('#notices')!.textContent.includes('Together again'),
+  );
+  await ada.click('#plug');
+  await merged;
+  await pause(500);
+  await take(ada, 'merged');
+
+  await ada.click('#inspector-button');
+  await ada.opens('#inspector-place > *');
+  await pause(3000);
+  await take(ada, 'inspector');
+  await ada.click('#inspector-close');
+  await ada.opens('#over');
+  await pause(500);
+  await take(ada, 'results');
+  isOver.abort();
+  await Promise.all(playing);
+} finally {
+  await browser.close();
+  await site.close();
+}
+
+async function open(address: string, viewport: typeof DESKTOP): Promise<GamePage> {
+  return GamePage.open(await browser.newContext(), address, async (page) => {
+    // Painted as finely as on good screens.
+    await page.setViewport({ ...viewport, deviceScaleFactor: 2 });
+    await page.emulateFocusedPage(true);
+    page.setDefaultTimeout(120_000);
+  });
+}
+
+async function glideAbout(player: GamePage, first: number): Promise<void> {
+  for (let at = first; !isOver.signal.aborted; at++) {
+    const [keys, ms] = LOOPS[at % LOOPS.length]!;
+    await player.steer(...keys);
+    await pause(ms);
+  }
+}
+
+/** Until not more of the round is left. */
+async function untilSecondsLeft(player: GamePage, seconds: number): Promise<void> {
+  await player.until((most) => {
+    const time = document.querySelector('#clock-time')!.textContent;
+    const isPlayed = document.querySelector('#clock-round')!.textContent.startsWith('Round');
+    return isPlayed && time.startsWith('0:') && Number(time.slice(2)) <= most;
+  }, seconds);
+}
+
+/** As fine as it may be. */
+async function take({ page }: GamePage, name: string): Promise<void> {
+  const path = join(FOLDER, `${name}.webp`) as `${string}.webp`;
+  const { width, height } = page.viewport()!;
+  const clip = { x: 0, y: 0, width, height };
+  for (const quality of QUALITIES) {
+    await page.screenshot({ path, type: 'webp', quality, clip });
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) continue;
+    process.stdout.write(`${path} ${Math.round(size / 1000)} kB\n`);
+    return;
+  }
+  throw new Error(`${path} is larger than ${MOST_BYTES} bytes`);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
