@@ -3,16 +3,16 @@
  * into docs/pictures. It takes two minutes, for a round is one.
  */
 import { mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { KeyInput } from 'puppeteer-core';
 import { buildSite } from '../../site/build-site.ts';
 import { startSite } from '../../site/start-site.ts';
-import { fromSources } from './support/bundle-page.ts';
 import { GamePage } from './support/game-page.ts';
 import { launchBrowser } from './support/launch-browser.ts';
 
-const FOLDER = fileURLToPath(new URL('../../../docs/pictures', import.meta.url));
+const ROOT = dirname(createRequire(import.meta.url).resolve('emberlink/package.json'));
+const FOLDER = join(ROOT, 'docs/pictures');
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 360, height: 740, isMobile: true, hasTouch: true };
 const MOST_BYTES = 150_000;
@@ -27,7 +27,7 @@ const LOOPS: readonly (readonly [readonly KeyInput[], number])[] = [
 ];
 
 await mkdir(FOLDER, { recursive: true });
-const site = await startSite(await buildSite([fromSources]), { port: 0 });
+const site = await startSite(await buildSite(), { port: 0 });
 const browser = await launchBrowser('chromium');
 const url = new URL('game/', site.url).href;
 const isOver = new AbortController();
