@@ -18,22 +18,23 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml; charset=utf-8',
 };
 
-const GAME_PAGE = 'game/index.html';
+/** What a page is made of: its path in the site, and its source. */
+type Files = Readonly<Record<string, string>>;
+
 const SIGNALING = /(<meta name="emberfield-signaling" content=")[^"]*"/;
-/** Programs and styles, by their path without its end. */
-const PROGRAMS = [
-  { in: 'site/front.css', out: 'front' },
-  { in: 'site/docs.css', out: 'docs' },
-  { in: 'site/pair/main.ts', out: 'pair/main' },
-  { in: 'site/pair/pair.css', out: 'pair/pair' },
-  { in: 'demo-game/main.ts', out: 'game/main' },
-  { in: 'demo-game/game.css', out: 'game/game' },
-];
-const FILES = {
+const ICON: Files = { 'icon.svg': 'site/icon.svg' };
+const SITE: Files = {
   'index.html': 'site/index.html',
-  'icon.svg': 'site/icon.svg',
+  'front.css': 'site/front.css',
+  'docs.css': 'site/docs.css',
   'pair/index.html': 'site/pair/index.html',
-  [GAME_PAGE]: 'demo-game/index.html',
+  'pair/main.js': 'site/pair/main.ts',
+  'pair/pair.css': 'site/pair/pair.css',
+};
+const GAME: Files = {
+  'index.html': 'demo-game/index.html',
+  'main.js': 'demo-game/main.ts',
+  'game.css': 'demo-game/game.css',
 };
 
 /**
@@ -41,11 +42,37 @@ const FILES = {
  * project's texts as pages.
  * @param plugins for esbuild: tests let `emberlink` be its sources
  */
-export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<string, Asset>> {
-  const root = dirname(createRequire(import.meta.url).resolve('emberlink/package.json'));
+export async function buildSite(plugins: Plugin[] = []): Promise<Map<string, Asset>> {
+  const game = Object.entries(GAME).map(([path, source]) => [`game/${path}`, source]);
+  const files: Files = { ...ICON, ...SITE, ...(Object.fromEntries(game) as Files) };
+  const site = await bundle(files, plugins);
+  for (const [path, bytes] of docsPages(root())) add(site, path, bytes);
+  return site;
+}
+
+/**
+ * The game alone, for any server of files.
+ * @param signaling the address of a signaling server; `''` for none: friends then come by pasting
+ */
+export async function buildGame(
+  signaling: string,
+  plugins: Plugin[] = [],
+): Promise<Map<string, Asset>> {
+  const site = await bundle({ ...ICON, ...GAME }, plugins);
+  const html = new TextDecoder().decode(site.get('index.html')!.bytes).replaceAll('="../', '="./');
+  add(site, 'index.html', new TextEncoder().encode(withSignaling(html, signaling)));
+  return site;
+}
+
+async function bundle(files: Files, plugins: Plugin[]): Promise<Map<string, Asset>> {
+  const folder = root();
+  const bundled = Object.entries(files).filter(([path]) => /\.(js|css)$/.test(path));
   const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: PROGRAMS,
+    absWorkingDir: folder,
+    entryPoints: bundled.map(([path, source]) => ({
+      in: source,
+      out: path.slice(0, -extname(path).length),
+    })),
     outdir: 'site',
     bundle: true,
     // What only some visitors need, such as the reader of QR codes, is a file of its own.
@@ -60,27 +87,25 @@ export async function buildSite(plugins: Plugin[] = []): Promise<ReadonlyMap<str
     plugins,
   });
   const site = new Map<string, Asset>();
-  const add = (path: string, bytes: Uint8Array): void => {
-    site.set(path, { type: TYPES[extname(path)]!, bytes });
-  };
-  for (const { path, contents } of outputFiles)
-    add(path.slice(join(root, 'site/').length), contents);
-  for (const [path, file] of Object.entries(FILES)) add(path, readFileSync(join(root, file)));
-  for (const [path, bytes] of docsPages(root)) add(path, bytes);
+  for (const { path, contents } of outputFiles) {
+    add(site, path.slice(join(folder, 'site/').length), contents);
+  }
+  for (const [path, source] of Object.entries(files)) {
+    if (!site.has(path)) add(site, path, readFileSync(join(folder, source)));
+  }
   return site;
 }
 
-/**
- * The same site with another signaling server for the game; `''` for none, as where files are served and
- * nothing else.
- */
-export function withSignaling(
-  site: ReadonlyMap<string, Asset>,
-  address: string,
-): ReadonlyMap<string, Asset> {
-  const page = site.get(GAME_PAGE)!;
-  const html = new TextDecoder().decode(page.bytes);
+function add(site: Map<string, Asset>, path: string, bytes: Uint8Array): void {
+  site.set(path, { type: TYPES[extname(path)]!, bytes });
+}
+
+function withSignaling(html: string, address: string): string {
   const quoted = address.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
-  const told = html.replace(SIGNALING, (_, before: string) => `${before}${quoted}"`);
-  return new Map(site).set(GAME_PAGE, { ...page, bytes: new TextEncoder().encode(told) });
+  return html.replace(SIGNALING, (_, before: string) => `${before}${quoted}"`);
+}
+
+/** The project's folder. */
+function root(): string {
+  return dirname(createRequire(import.meta.url).resolve('emberlink/package.json'));
 }

@@ -1,25 +1,32 @@
-/** The command behind `npm start` and `npm run pair`: the site on a local address, until Ctrl-C. */
+/** The command behind `npm start`, `npm run pair` and `npm run game:build`. */
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SignalingServerError } from 'emberlink/server';
+import encodeQR from 'qr';
+import { linkTo, readAddress } from '../demo-game/address.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
-import { type Asset, buildSite, withSignaling } from './build-site.ts';
+import { type Asset, buildGame, buildSite } from './build-site.ts';
+import { networkAddresses } from './network-addresses.ts';
 import { type RunningSite, startSite } from './start-site.ts';
 
 interface Flags {
   readonly port: number;
   readonly host?: string;
+  readonly network: boolean;
   readonly out?: string;
-  readonly signaling?: string;
+  readonly game: boolean;
+  readonly signaling: string;
 }
 
 const EXIT = { ok: 0, failed: 1, usage: 2 };
 
-const program = new Command('npm run pair --')
+const program = new Command('npm start --')
   .usage('[options]')
-  .description('Serves the pages of emberlink, with a signaling server, until Ctrl-C.')
+  .description(
+    'Serves the game, the pairing page and the docs, with a signaling server, until Ctrl-C.',
+  )
   .addOption(
     new Option('--port <number>', 'port to listen on; 0 for any free one')
       .env('PORT')
@@ -27,19 +34,21 @@ const program = new Command('npm run pair --')
       .argParser(portOf),
   )
   .option('--host <address>', 'address to listen on; this machine alone when it is not given')
+  .option('--network', 'listen for other machines of this network too, such as a phone', false)
   .option('--out <folder>', 'write the pages there, for any web server, and end')
+  .option('--game', 'with --out: the game alone', false)
   .option(
     '--signaling <address>',
-    'with --out: the signaling server of the game (wss://…); none when it is not given',
+    'with --game: its signaling server (wss://…); none when it is not given: then friends paste',
+    '',
   )
   .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, '')) })
   .exitOverride();
 
 try {
-  const { port, host, out, signaling } = program.parse().opts<Flags>();
-  const site = await buildSite();
-  if (out === undefined) await serve(site, { port, host });
-  else await write(withSignaling(site, signaling ?? ''), out);
+  const { out, game, signaling, ...flags } = program.parse().opts<Flags>();
+  if (out === undefined) await serve(await buildSite(), flags);
+  else await write(await (game ? buildGame(signaling) : buildSite()), out);
 } catch (error) {
   process.exitCode = exitCodeOf(error);
   if (!(error instanceof CommanderError)) process.stderr.write(`${wordsOf(error)}\n`);
@@ -47,23 +56,51 @@ try {
 
 async function serve(
   site: ReadonlyMap<string, Asset>,
-  options: { port: number; host: string | undefined },
+  { port, host, network }: Pick<Flags, 'port' | 'host' | 'network'>,
 ): Promise<void> {
+  const everywhere = network && host === undefined;
   await interruptible(async (signal) => {
-    const running = await startSite(site, options);
-    process.stdout.write(`\n${addresses(running)}\nCtrl-C ends it.\n`);
+    const running = await startSite(site, { port, host: everywhere ? '0.0.0.0' : host });
+    const text = everywhere ? withPhone(running) : addresses(running.url, running.signalingUrl);
+    process.stdout.write(`\n${text}\nCtrl-C ends it.\n`);
     if (!signal.aborted) await once(signal, 'abort');
     await running.close();
   });
 }
 
-function addresses({ url, signalingUrl }: RunningSite): string {
+function addresses(url: string, signalingUrl: string, game = `${url}game/`): string {
   return [
     `all pages     ${url}`,
-    `game          ${url}game/    alone with bots at once; its link brings friends in`,
+    `game          ${game}`,
     `pairing page  ${url}pair/    open it in two browsers, or two profiles`,
     `signaling     ${signalingUrl}`,
   ].join('\n');
+}
+
+/** The addresses, with a room of the game that is ready, and its link for a phone to scan. */
+function withPhone({ url, signalingUrl }: RunningSite): string {
+  const here = at(url, 'localhost');
+  const page = new URL('game/', here);
+  const room = readAddress(page);
+  const text = addresses(here, at(signalingUrl, 'localhost'), linkTo(page, room));
+  const [near, ...others] = networkAddresses();
+  if (near === undefined) return `${text}\n\nThis machine is in no network: no phone finds it.`;
+  const link = linkTo(new URL(at(page.href, near)), room);
+  const more = others.map((address) => `also          ${at(here, address)}`);
+  return [text, ...more, `\nThe same room for a phone in this network: ${link}\n`, code(link)].join(
+    '\n',
+  );
+}
+
+function at(url: string, hostname: string): string {
+  return Object.assign(new URL(url), { hostname }).href;
+}
+
+/** A QR code of half blocks. Terminals have their own colours, so it brings its own. */
+function code(text: string): string {
+  const picture = encodeQR(text, 'ascii', { ecc: 'low', border: 2 }).trimEnd();
+  if (!process.stdout.isTTY) return picture;
+  return picture.replaceAll(/^.*$/gm, (row) => `\x1b[97;40m${row}\x1b[0m`);
 }
 
 async function write(site: ReadonlyMap<string, Asset>, folder: string): Promise<void> {

@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { type NetworkInterfaceInfo, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import encodeQR from 'qr';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { networkAddresses } from '../site/network-addresses.ts';
 import { TestClient } from './signaling/client.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -72,10 +74,42 @@ afterAll(async () => {
   rmSync(clone, { recursive: true });
 });
 
-test('npm start shows two peers, then the pages, and both commands are what the README says', () => {
-  expect(start.output).toMatch(/Clocks and states are equal\.[^]*all pages/);
+test('npm start has a room of the game ready, for this machine and for a phone', () => {
+  const link = /game {10}(\S+)/.exec(start.output)![1]!;
+  expect(link).toMatch(/^http:\/\/localhost:\d+\/game\/#room=\w+&key=ember-/);
+  const [address] = networkAddresses();
+  if (address === undefined) expect(start.output).toContain('no phone finds it');
+  else {
+    const forPhone = link.replace('localhost', address);
+    expect(start.output).toContain(`for a phone in this network: ${forPhone}\n`);
+    expect(start.output).toContain(encodeQR(forPhone, 'ascii', { ecc: 'low', border: 2 }));
+  }
+});
+
+test('the address for a phone is that of the home network, where there are several', () => {
+  const address = (address: string, internal = false): NetworkInterfaceInfo => ({
+    address,
+    internal,
+    family: 'IPv4',
+    netmask: '',
+    mac: '',
+    cidr: null,
+  });
+  const lo = [address('127.0.0.1', true)];
+  const all = { lo, docker0: [address('172.17.0.1')], wlan0: [address('192.168.1.23')] };
+  expect(networkAddresses(all)).toEqual(['192.168.1.23', '172.17.0.1']);
+  expect(networkAddresses({ lo })).toEqual([]);
+});
+
+test('the commands are what the README says', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  for (const command of ['npm start', 'npm run pair']) expect(readme).toContain(command);
+  for (const command of [
+    'npm start',
+    'npm run pair',
+    'npm run game:build',
+    'npm run example:two-peers',
+  ])
+    expect(readme).toContain(command);
 });
 
 test('each page is there with all that it needs, and needs nothing from elsewhere', async () => {
@@ -134,7 +168,7 @@ test('what it cannot do is refused in words, and --help tells what it can', asyn
   expect(wrong.output).toContain('A port is a whole number from 0 to 65535.');
   const help = site('--help');
   expect(await help.ended).toBe(0);
-  for (const word of ['--port', 'PORT', '--host', '--out', '--signaling'])
+  for (const word of ['--port', 'PORT', '--host', '--network', '--out', '--game', '--signaling'])
     expect(help.output).toContain(word);
 });
 
@@ -146,14 +180,19 @@ test('the pages can be written down, for any web server', async () => {
   );
   const written = readFileSync(join(clone, 'pages/pair/index.html'), 'utf8');
   expect(written).toBe(await (await fetch(new URL('pair/', url))).text());
+});
+
+test('the game alone can be written down, with a signaling server or without one', async () => {
   const told = (folder: string): string | undefined =>
     /"emberfield-signaling" content="([^"]*)"/.exec(
-      readFileSync(join(clone, folder, 'game/index.html'), 'utf8'),
+      readFileSync(join(clone, folder, 'index.html'), 'utf8'),
     )?.[1];
-  expect(told('pages'), 'files alone are no signaling server').toBe('');
+  expect(await site('--out', 'silent', '--game').ended).toBe(0);
+  expect(told('silent'), 'files alone are no signaling server').toBe('');
   const address = 'wss://signal.example/rooms';
-  expect(await site('--out', 'told', '--signaling', address).ended).toBe(0);
+  expect(await site('--out', 'told', '--game', '--signaling', address).ended).toBe(0);
   expect(told('told')).toBe(address);
+  expect(readFileSync(join(clone, 'told/index.html'), 'utf8')).not.toContain('../');
 });
 
 test('Ctrl-C ends everything, whoever is connected', async () => {

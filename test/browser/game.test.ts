@@ -1,7 +1,7 @@
 /** The game's page as one person meets it: alone, by keyboard, by finger, on a small screen, with sound or without. */
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
-import { buildSite, withSignaling } from '../../site/build-site.ts';
+import { buildGame } from '../../site/build-site.ts';
 import { type RunningSite, startSite } from '../../site/start-site.ts';
 import { fromSources } from './support/bundle-page.ts';
 import { controlsOf } from './support/accessibility.ts';
@@ -113,9 +113,9 @@ it('one takes another name and colour', async () => {
 });
 
 it('two browsers without any server meet by two pasted texts', async () => {
-  const files = await startSite(withSignaling(await buildSite([fromSources]), ''), { port: 0 });
+  const files = await startSite(await buildGame('', [fromSources]), { port: 0 });
   onTestFinished(() => files.close());
-  const alice = await GamePage.open(await browser().newContext(), `${files.url}game/`);
+  const alice = await GamePage.open(await browser().newContext(), files.url);
   await alice.click('#invite-button');
   expect(await alice.page.$eval('#by-link', (link) => link.checkVisibility())).toBe(false);
   await alice.paste('hello');
