@@ -33,13 +33,13 @@ const url = new URL('game/', site.url).href;
 const isOver = new AbortController();
 try {
   const ada = await open(url, DESKTOP);
-  await ada.rename('Ada');
+  await enter(ada, 'Ada');
   const playing = [glideAbout(ada, 0)];
   await untilSecondsLeft(ada, 25);
   await take(ada, 'alone');
 
   const bo = await open(await ada.inviteLink(), PHONE);
-  await bo.rename('Bo');
+  await enter(bo, 'Bo');
   await ada.sees('Bo');
   playing.push(glideAbout(bo, 2));
   await ada.roundWithSeconds(50);
@@ -47,9 +47,10 @@ try {
   await take(ada, 'two-players');
   await take(bo, 'phone');
 
+  await ada.roundWithSeconds(35);
   await ada.click('#plug');
   await ada.until(() => document.body.classList.contains('unplugged'));
-  await untilSecondsLeft(ada, 24);
+  await pause(7000);
   await take(ada, 'unplugged');
   const merged = ada.until(() =>
     document.querySelector('#notices')!.textContent.includes('Together again'),
@@ -76,11 +77,15 @@ try {
 
 async function open(address: string, viewport: typeof DESKTOP): Promise<GamePage> {
   return GamePage.open(await browser.newContext(), address, async (page) => {
-    // Painted as finely as on good screens.
-    await page.setViewport({ ...viewport, deviceScaleFactor: 2 });
+    await page.setViewport(viewport);
     await page.emulateFocusedPage(true);
     page.setDefaultTimeout(120_000);
   });
+}
+
+async function enter(player: GamePage, name: string): Promise<void> {
+  await player.rename(name);
+  await player.page.focus('#field');
 }
 
 async function glideAbout(player: GamePage, first: number): Promise<void> {
@@ -103,10 +108,9 @@ async function untilSecondsLeft(player: GamePage, seconds: number): Promise<void
 /** As fine as it may be. */
 async function take({ page }: GamePage, name: string): Promise<void> {
   const path = join(FOLDER, `${name}.webp`) as `${string}.webp`;
-  const { width, height } = page.viewport()!;
-  const clip = { x: 0, y: 0, width, height };
   for (const quality of QUALITIES) {
-    await page.screenshot({ path, type: 'webp', quality, clip });
+    // Else the page is laid out anew for the picture.
+    await page.screenshot({ path, type: 'webp', quality, captureBeyondViewport: false });
     const { size } = await stat(path);
     if (size > MOST_BYTES) continue;
     process.stdout.write(`${path} ${Math.round(size / 1000)} kB\n`);

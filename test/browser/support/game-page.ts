@@ -211,7 +211,9 @@ export class GamePage {
 
   /** What the list of all rounds says, newest first. */
   async results(): Promise<string[]> {
-    await this.click('#results-button');
+    // On small screens the way there leads through the settings.
+    await this.click('#settings-button');
+    await this.click('#settings-results');
     await this.page.waitForSelector('#results[open]');
     const words = await this.page.$$eval('#rounds .round-words', (rows) =>
       rows.map(({ textContent }) => textContent),
