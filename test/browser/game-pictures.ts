@@ -17,20 +17,27 @@ const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 360, height: 740, isMobile: true, hasTouch: true };
 const MOST_BYTES = 150_000;
 const QUALITIES = [90, 80, 70, 60, 50];
-/** Loops, which fill what they enclose: keys and for how long, in milliseconds. */
-const LOOPS: readonly (readonly [readonly KeyInput[], number])[] = [
-  [['ArrowRight'], 1500],
-  [['ArrowDown'], 900],
-  [['ArrowLeft'], 1700],
-  [['ArrowUp'], 1100],
-  [['ArrowRight', 'ArrowDown'], 900],
+/** Keys, and for how long, in milliseconds. */
+type Stretch = readonly [readonly KeyInput[], number];
+/** Loops, which fill what they enclose. */
+const LOOPS: readonly Stretch[] = [
+  [['ArrowRight'], 1900],
+  [['ArrowDown'], 1000],
+  [['ArrowLeft'], 1500],
+  [['ArrowUp'], 1200],
+  [['ArrowRight', 'ArrowDown'], 700],
+  [['ArrowLeft'], 1300],
 ];
+/** Where both go while they are apart, so that both claim the same tiles. */
+const INTO_THE_CORNER: Stretch = [['ArrowLeft', 'ArrowUp'], 1000];
+const CROSSING_MS = 4000;
 
 await mkdir(FOLDER, { recursive: true });
 const site = await startSite(await buildSite(), { port: 0 });
 const browser = await launchBrowser('chromium');
 const url = new URL('game/', site.url).href;
 const isOver = new AbortController();
+let isCrossing = false;
 try {
   const ada = await open(url, DESKTOP);
   await enter(ada, 'Ada');
@@ -50,14 +57,18 @@ try {
   await ada.roundWithSeconds(35);
   await ada.click('#plug');
   await ada.until(() => document.body.classList.contains('unplugged'));
-  await pause(7000);
+  isCrossing = true;
+  await pause(CROSSING_MS);
+  isCrossing = false;
+  await pause(6000);
   await take(ada, 'unplugged');
   const merged = ada.until(() =>
     document.querySelector('#notices')!.textContent.includes('Together again'),
   );
   await ada.click('#plug');
   await merged;
-  await pause(500);
+  // The light of it needs a while to run over the field.
+  await pause(900);
   await take(ada, 'merged');
 
   await ada.click('#inspector-button');
@@ -90,7 +101,7 @@ async function enter(player: GamePage, name: string): Promise<void> {
 
 async function glideAbout(player: GamePage, first: number): Promise<void> {
   for (let at = first; !isOver.signal.aborted; at++) {
-    const [keys, ms] = LOOPS[at % LOOPS.length]!;
+    const [keys, ms] = isCrossing ? INTO_THE_CORNER : LOOPS[at % LOOPS.length]!;
     await player.steer(...keys);
     await pause(ms);
   }

@@ -100,7 +100,7 @@ async function playOn(players: readonly GamePage[], round: number, random: Rando
   }
 }
 
-/** The owners of each tile, as text that says what is not the same. */
+/** The owner of each tile, in the order of the tiles. */
 const fieldOf =
   (round: number) =>
   async (player: GamePage): Promise<[string, string][]> =>

@@ -228,7 +228,7 @@ export class GamePage {
       const prefix = `tiles:${String(number).padStart(6, '0')}:`;
       const players = await ledger.allDocs({ prefix: 'player:' });
       const names = new Map(
-        players.rows.map(({ id, doc }) => [id.slice('player:'.length), String(doc?.['name'])]),
+        players.rows.map(({ id, doc }) => [id.slice('player:'.length), doc?.['name'] as string]),
       );
       const field: Record<string, string> = {};
       for (const { id, doc } of (await ledger.allDocs({ prefix })).rows) {
