@@ -34,7 +34,7 @@ export const longWithinBrowsers: string[] = testFiles(
 const pages = testFiles('browser/{launch-browser,two-peers}');
 /** Whole apps, and what takes minutes: `npm run test:pages`. */
 export const longPages: string[] = testFiles(
-  'browser/{bundlers,game,game-drawing,inspector-example,interrupted}',
+  'browser/{bundlers,game,game-drawing,game-together,inspector-example,interrupted}',
   'browser/{pair,pair-access,react-example}',
   'browser/{rooms,storage,tabs,todo-react}',
   'transports/lean-simple-peer',

@@ -11,7 +11,7 @@ const ABSENT = '–';
 export function render({ versions, tables }: Results): string {
   const sections = [
     '# Results',
-    'Made by `npm run bench`, `npm run bench:webrtc`, `npm run bench:diff`, `npm run bench:browser`, `npm run bench:mesh` and `npm run bench:signaling`: do not edit. What the workloads are and what the columns mean stands in [README.md](README.md). Times are of one machine at one time: compare rows of one table only.',
+    'Made by `npm run bench`, `npm run bench:webrtc`, `npm run bench:diff`, `npm run bench:browser`, `npm run bench:mesh`, `npm run bench:game` and `npm run bench:signaling`: do not edit. What the workloads are and what the columns mean stands in [README.md](README.md). Times are of one machine at one time: compare rows of one table only.',
     'Ratios: **1.0x** is the best of the other libraries, **2.0x** is twice as good, **0.5x** half as good. Targets are our own; **met** is met, **0.6x** is six tenths of the way.',
     `Versions: ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)

@@ -1,5 +1,5 @@
 /**
- * `node bench/start.mjs run|webrtc|browser|diff|mesh|signaling …`: installs the other libraries when they are missing,
+ * `node bench/start.mjs run|webrtc|browser|game|diff|mesh|signaling …`: installs the other libraries when they are missing,
  * bundles the bench with the library's source as it is, and runs it. Node reads no TypeScript before
  * version 22, and a test runner's transformed code is not what anybody runs in production.
  */
@@ -19,21 +19,31 @@ const noFiles = {
 };
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
 const [command, ...args] = process.argv.slice(2);
 const commands = {
   run: 'run',
   webrtc: 'webrtc',
   browser: 'browser',
+  game: 'game',
   diff: 'diff',
   mesh: 'mesh',
   signaling: 'signaling',
 };
 if (!Object.hasOwn(commands, command ?? '')) {
-  console.error('usage: node bench/start.mjs run|webrtc|browser|diff|mesh|signaling …');
+  console.error('usage: node bench/start.mjs run|webrtc|browser|game|diff|mesh|signaling …');
   process.exit(2);
 }
 
-if (command !== 'signaling' && !installPackages(folder)) {
+if (command === 'game') {
+  // It is played as the site serves it.
+  const { status } = spawnSync('npm', ['run', '--silent', 'build'], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) process.exit(1);
+} else if (command !== 'signaling' && !installPackages(folder)) {
   // Rows of what is not there say so; the others can still be measured.
   console.error('bench: npm ci failed; what is missing is shown as such');
 }
@@ -59,15 +69,17 @@ await build({
   logLevel: 'error',
 });
 
-if (command === 'browser') {
+const pages = { browser: 'browser/pages', game: 'game/pages' }[command];
+if (pages !== undefined) {
   await build({
-    entryPoints: programs('browser/pages'),
+    entryPoints: programs(pages),
     outdir: `${built}/pages`,
     bundle: true,
     minify: true,
     platform: 'browser',
     format: 'iife',
     define: { global: 'globalThis' },
+    alias: { emberlink: `${root}src/index.ts` },
     plugins: [leanSimplePeer, noFiles],
     logLevel: 'error',
   });

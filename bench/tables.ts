@@ -266,6 +266,29 @@ export const TABLES: Readonly<Record<string, Table>> = {
     ],
     targets: [],
   },
+  game: {
+    title: 'the demo game, as one of its players looks at it',
+    columns: [
+      { title: 'its script a frame', format: 'ms', value: 'frameP50' },
+      { title: 'p95', format: 'ms', value: 'frameP95' },
+      { title: 'longest', format: 'ms', value: 'frameMax' },
+      { title: 'frames', format: 'perSecond', value: 'framesPerSecond' },
+      { title: 'main thread busy, of a second', format: 'ms', value: 'busyMs' },
+      { title: 'bytes sent a second', format: 'bytes', value: 'bytesPerSecond' },
+    ],
+    targets: [
+      { title: 'frames', metric: 'framesPerSecond', limit: 60, better: 'more', row: '8 players' },
+    ],
+  },
+  'game-delivery': {
+    title: 'the demo game: from one of two players to the other',
+    columns: [
+      { title: 'measured', format: 'count', value: 'times' },
+      { title: 'p50', format: 'ms', value: 'p50' },
+      { title: 'p95', format: 'ms', value: 'p95' },
+    ],
+    targets: [],
+  },
   signaling: {
     title: 'the signaling server on one core, connections held and messages of 300 B relayed',
     columns: [

@@ -424,6 +424,8 @@ export class Game {
     // A friend whom one has only lost comes back.
     const wasAloneAlways = this.#aloneSinceMs === Number.NEGATIVE_INFINITY;
     if (this.connection.state !== 'alone' && !wasAloneAlways) return;
+    // Who comes by a link meets friends in a moment, it seems.
+    if (!this.#address.isNew && !this.#party.isSettled(nowMs)) return;
     const { random = Math.random } = this.#options;
     this.#play.bots = this.#botIds().map((id, index) => new Bot(id, index, random));
     for (const [index, { id }] of this.#play.bots.entries()) void this.#introduceBot(id, index);

@@ -1,12 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { resolve } from 'node:path';
 import type { Page } from 'puppeteer-core';
 import { launchBrowser, type TestBrowser } from '../../test/browser/support/launch-browser.ts';
 import { type Outcome, reasonOf } from '../child.ts';
 import { startSignaling } from '../webrtc/measure.ts';
 import { ROWS } from './rows.ts';
+import { servePage } from './serve-page.ts';
 
 /** Written before the documents that are measured in bulk: one by one is slow. */
 const SINGLE_WRITES = 500;
@@ -83,7 +80,7 @@ async function introduce(from: Page, to: Page): Promise<void> {
   );
 }
 
-function within<T>(seconds: number, work: Promise<T>): Promise<T> {
+export function within<T>(seconds: number, work: Promise<T>): Promise<T> {
   return new Promise((resolvePromise, reject) => {
     const timer = setTimeout(() => reject(new Error(`never (limit ${seconds} s)`)), seconds * 1000);
     work.then(resolvePromise, reject).finally(() => clearTimeout(timer));
@@ -95,30 +92,17 @@ async function inBrowser(
   limitSeconds: number,
   run: (browser: TestBrowser, url: string) => Promise<Record<string, number>>,
 ): Promise<Outcome> {
-  const server = createServer(({ url }, response) => {
-    if (url === '/bench.js') {
-      response.setHeader('content-type', 'text/javascript');
-      createReadStream(resolve(process.argv[1]!, `../../pages/${ROWS[row]!.page}.js`)).pipe(
-        response,
-      );
-      return;
-    }
-    response.setHeader('content-type', 'text/html');
-    response.end('<!doctype html><meta charset="utf-8" /><script src="/bench.js"></script>');
-  });
-  await new Promise<void>((done) => server.listen(0, 'localhost', done));
-  const { port } = server.address() as AddressInfo;
+  const site = await servePage(ROWS[row]!.page);
   const browser = await launchBrowser('chromium');
   browser.allow(/./);
   try {
-    const metrics = await within(limitSeconds * 3, run(browser, `http://localhost:${port}/`));
+    const metrics = await within(limitSeconds * 3, run(browser, site.url));
     return { metrics };
   } catch (error) {
     const reason = reasonOf(error);
     return { error: /never \(limit/.exec(reason) ? reason.replace('Error: ', '') : reason };
   } finally {
     await browser.close();
-    server.closeAllConnections();
-    server.close();
+    site.close();
   }
 }

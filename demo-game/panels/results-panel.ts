@@ -63,6 +63,11 @@ export class ResultsPanel {
   /** Results have changed. */
   async refresh(): Promise<void> {
     if (this.#dialog.open) await this.#fillAll();
+    if (this.#over.hidden) return;
+    // What was on its way when the round ended counts too.
+    const results = await this.#game.results();
+    const settled = results.find(({ number }) => number === this.#last?.number);
+    if (settled !== undefined && !this.#over.hidden) await this.end(settled);
   }
 
   async #open(): Promise<void> {

@@ -1,4 +1,6 @@
-import type { Page } from 'puppeteer-core';
+import type { InspectorElement } from 'emberlink/inspector';
+import type { ElementHandle, KeyInput, Page } from 'puppeteer-core';
+import type { Ledger } from '../../../src/index.ts';
 
 /** Opens pages: a browser, or a context of it. */
 interface Opener {
@@ -12,6 +14,7 @@ export class GamePage {
   readonly page: Page;
   /** Every address that it has asked for. */
   readonly requests: readonly string[];
+  #held: readonly KeyInput[] = [];
 
   private constructor(page: Page, requests: readonly string[]) {
     this.page = page;
@@ -39,8 +42,12 @@ export class GamePage {
   }
 
   /** Waits for something in the page, which may be a tab in the background. */
-  async until(condition: () => boolean): Promise<void> {
-    await this.page.waitForFunction(condition, { polling: POLL_MS });
+  async until<Args extends unknown[]>(
+    condition: (...args: Args) => boolean,
+    ...args: Args
+  ): Promise<void> {
+    const run = condition as (...args: unknown[]) => boolean;
+    await this.page.waitForFunction(run, { polling: POLL_MS }, ...args);
   }
 
   async click(selector: string): Promise<void> {
@@ -55,12 +62,30 @@ export class GamePage {
 
   /** Waits until one has more tiles than this. */
   async burnsMoreThan(tiles: number): Promise<void> {
-    await this.page.waitForFunction(
+    await this.until(
       (least) =>
         Number(document.querySelector('#ranking .player.me .player-tiles')?.textContent) > least,
-      { polling: POLL_MS },
       tiles,
     );
+  }
+
+  /** Holds these keys, and lets go of those before. */
+  async steer(...keys: KeyInput[]): Promise<void> {
+    for (const key of this.#held) if (!keys.includes(key)) await this.page.keyboard.up(key);
+    for (const key of keys) if (!this.#held.includes(key)) await this.page.keyboard.down(key);
+    this.#held = keys;
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.click('#settings-button');
+    await this.page.$eval('#name', (input) => ((input as HTMLInputElement).value = ''));
+    await this.page.type('#name', name);
+    await this.page.keyboard.press('Enter');
+    await this.until(
+      (wanted) => document.querySelector('#ranking .me .player-name')?.textContent === wanted,
+      name,
+    );
+    await this.click('#settings .close');
   }
 
   /** Who plays, best first. */
@@ -103,11 +128,132 @@ export class GamePage {
 
   /** Until this player is here, too. */
   async sees(name: string): Promise<void> {
-    await this.page.waitForFunction(
+    await this.until(
       (wanted) =>
         [...document.querySelectorAll('.name-tag')].some((tag) => tag.textContent === wanted),
-      { polling: POLL_MS },
       name,
     );
+  }
+
+  /** Until this player's spark, which is here, is somewhere else. */
+  async seesMoving(name: string): Promise<void> {
+    const tag = (await this.page.waitForFunction(
+      (wanted) =>
+        [...document.querySelectorAll('.name-tag')].find(
+          ({ textContent }) => textContent === wanted,
+        ),
+      { polling: POLL_MS },
+      name,
+    )) as ElementHandle<HTMLElement>;
+    const before = await tag.evaluate(({ style }) => style.transform);
+    await this.page.waitForFunction(
+      ({ isConnected, style }, there) => isConnected && style.transform !== there,
+      { polling: POLL_MS },
+      tag,
+      before,
+    );
+  }
+
+  /** How many tiles each has, by the ranking. */
+  async tilesByName(): Promise<Record<string, number>> {
+    return this.page.$$eval('#ranking .player', (rows) =>
+      Object.fromEntries(
+        rows.map((row) => [
+          row.querySelector('.player-name')!.textContent,
+          Number(row.querySelector('.player-tiles')!.textContent),
+        ]),
+      ),
+    );
+  }
+
+  /** Until somebody has more tiles here than before, or another round has begun. */
+  async seesBurning(name: string): Promise<void> {
+    const { [name]: before = 0 } = await this.tilesByName();
+    await this.until(
+      (wanted, least) =>
+        [...document.querySelectorAll('#ranking .player')].some(
+          (row) =>
+            row.querySelector('.player-name')!.textContent === wanted &&
+            Number(row.querySelector('.player-tiles')!.textContent) > least,
+        ),
+      name,
+      before,
+    );
+  }
+
+  /** The number of the round that is played now; undefined between two. */
+  async round(): Promise<number | undefined> {
+    const words = await this.page.$eval('#clock-round', ({ textContent }) => textContent);
+    const [, number] = /^Round (\d+)$/.exec(words) ?? [];
+    return number === undefined ? undefined : Number(number);
+  }
+
+  /** Until a round is played of which so much is left; its number. */
+  async roundWithSeconds(least: number): Promise<number> {
+    await this.until((wanted) => {
+      const [minutes, seconds] = document
+        .querySelector('#clock-time')!
+        .textContent.split(':')
+        .map(Number);
+      const isPlayed = document.querySelector('#clock-round')!.textContent.startsWith('Round');
+      return isPlayed && 60 * minutes! + seconds! >= wanted;
+    }, least);
+    return (await this.round())!;
+  }
+
+  /** Until this round is over. */
+  async isOver(round: number): Promise<void> {
+    await this.until(
+      (words) => document.querySelector('#clock-round')!.textContent !== words,
+      `Round ${round}`,
+    );
+  }
+
+  /** What the list of all rounds says, newest first. */
+  async results(): Promise<string[]> {
+    // On small screens the way there leads through the settings.
+    await this.click('#settings-button');
+    await this.click('#settings-results');
+    await this.page.waitForSelector('#results[open]');
+    const words = await this.page.$$eval('#rounds .round-words', (rows) =>
+      rows.map(({ textContent }) => textContent),
+    );
+    await this.click('#results .close');
+    return words;
+  }
+
+  /** Whose each tile of a round is by the ledger: names by chunk and place. */
+  async field(round: number): Promise<Record<string, string>> {
+    return this.inside(async (ledger, number) => {
+      const prefix = `tiles:${String(number).padStart(6, '0')}:`;
+      const players = await ledger.allDocs({ prefix: 'player:' });
+      const names = new Map(
+        players.rows.map(({ id, doc }) => [id.slice('player:'.length), doc?.['name'] as string]),
+      );
+      const field: Record<string, string> = {};
+      for (const { id, doc } of (await ledger.allDocs({ prefix })).rows) {
+        for (const [place, player] of Object.entries(doc ?? {})) {
+          if (place === '_id') continue;
+          field[`${id.slice(prefix.length)}/${place}`] = names.get(player as string)!;
+        }
+      }
+      return field;
+    }, round);
+  }
+
+  /** Opens the inspector, looks into the ledger that it shows, and closes it. */
+  async inside<Args extends unknown[], Result>(
+    look: (ledger: Ledger, ...args: Args) => Promise<Result>,
+    ...args: Args
+  ): Promise<Result> {
+    await this.click('#inspector-button');
+    const inspector = (await this.page.waitForSelector('emberlink-inspector'))!;
+    const ledger = await inspector.evaluateHandle(
+      (element) => (element as InspectorElement).ledger!,
+    );
+    const run = look as (ledger: Ledger, ...args: unknown[]) => Promise<Result>;
+    const seen = (await ledger.evaluate(run, ...args)) as Result;
+    await this.click('#inspector-close');
+    return seen;
   }
 }
