@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,9 +7,32 @@ const STAND_INS = /^(buffer|debug|queue-microtask|randombytes|readable-stream)$/
 const require = createRequire(import.meta.url);
 const main = require.resolve('simple-peer');
 
+/** Methods for media, for writing to the stream, and for debugging. */
+const UNUSED_METHODS = [
+  'addTransceiver',
+  'addStream',
+  'addTrack',
+  'replaceTrack',
+  'removeTrack',
+  'removeStream',
+  '_requestMissingTransceivers',
+  '_onTrack',
+  '_write',
+  '_debug',
+];
+
+/** What the rest says of them: a line, with its block where it opens one. */
+const UNUSED_STATEMENTS = [
+  'if (this.streams) {',
+  'this._pc.ontrack = event => {',
+  'if (data.transceiverRequest && this.initiator) {',
+  'if (!this.initiator) this._requestMissingTransceivers()',
+  'this._sendersAwaitingStable.forEach(sender => {',
+];
+
 /**
- * For esbuild: `simple-peer` is the package as it is, on a Duplex of its own size. For browsers it
- * brings the streams of Node, of which nothing is used.
+ * For esbuild: `simple-peer` is the package as it is, but for what data channels have no use for, on a
+ * Duplex of its own size. For browsers it brings the streams of Node, of which nothing is used.
  */
 export const leanSimplePeer = {
   name: 'lean-simple-peer',
@@ -19,5 +43,29 @@ export const leanSimplePeer = {
         ? { path: fileURLToPath(new URL(`lean-peer/${path}.cjs`, import.meta.url)) }
         : undefined,
     );
+    bundling.onLoad({ filter: /simple-peer[\\/]index\.js$/ }, async ({ path }) =>
+      path === main ? { contents: withoutUnused(await readFile(path, 'utf8')) } : undefined,
+    );
   },
 };
+
+/** @throws Error when the package is not the one that these words were written for */
+function withoutUnused(source) {
+  let text = source;
+  const cut = (what, pattern) => {
+    const rest = text.replace(pattern, '');
+    if (rest === text) throw new Error(`simple-peer has no ${what}: see ${import.meta.url}`);
+    text = rest;
+  };
+  cut('debugging', /^( *)this\._debug\((.*|\n[^]*?\n\1)\)\n/gm);
+  for (const name of UNUSED_METHODS) cut(name, new RegExp(`^( *)${name} \\(.*\n[^]*?\n\\1}\n`, 'm'));
+  for (const statement of UNUSED_STATEMENTS) {
+    const line = statement.replace(/[.()&?|{]/g, '\\$&');
+    const block = statement.endsWith('{') ? '[^]*?\n\\1}.*\n' : '';
+    cut(statement, new RegExp(`^( *)${line}\n${block}`, 'm'));
+  }
+  for (const name of UNUSED_METHODS) {
+    if (text.includes(`.${name}(`)) throw new Error(`simple-peer calls ${name} still`);
+  }
+  return text;
+}
