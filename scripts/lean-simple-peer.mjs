@@ -58,7 +58,8 @@ function withoutUnused(source) {
     text = rest;
   };
   cut('debugging', /^( *)this\._debug\((.*|\n[^]*?\n\1)\)\n/gm);
-  for (const name of UNUSED_METHODS) cut(name, new RegExp(`^( *)${name} \\(.*\n[^]*?\n\\1}\n`, 'm'));
+  for (const name of UNUSED_METHODS)
+    cut(name, new RegExp(`^( *)${name} \\(.*\n[^]*?\n\\1}\n`, 'm'));
   for (const statement of UNUSED_STATEMENTS) {
     const line = statement.replace(/[.()&?|{]/g, '\\$&');
     const block = statement.endsWith('{') ? '[^]*?\n\\1}.*\n' : '';

@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { keyOf, type Block, type MaybePromise } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
 import type { Sketch } from '../sketch.ts';
 import { timeInMs } from './clock.ts';

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { equalBytes } from '../blocks.ts';
+import { equalBytes } from '../bytes.ts';
 import { timeInMs } from './clock.ts';
 import { findOperation, namesIn, type Operation } from './commit.ts';
 import { decodeValue, type DocumentValue } from './document.ts';
