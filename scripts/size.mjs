@@ -15,12 +15,12 @@ const { browser } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const WHOLE = {
   title: 'ledger + Sync + rooms',
   program: "export { openLedger, Sync, joinRoom } from 'emberlink';",
-  limit: 102_000,
+  limit: 101_000,
 };
 const LEDGER = {
   title: 'emberlink/ledger',
   program: "export { openLedger } from 'emberlink/ledger';",
-  limit: 52_000,
+  limit: 51_000,
 };
 const INSPECTOR = {
   title: 'emberlink/inspector',

@@ -1,7 +1,8 @@
 import { CID } from 'multiformats/cid';
 import { Digest } from 'multiformats/hashes/digest';
+import { equalBytes } from './bytes.ts';
 import { BlockError } from './errors.ts';
-import { sha256, sha256Soon } from './sha256.ts';
+import { DIGEST_BYTES, sha256, sha256Soon } from './sha256.ts';
 
 /** A value now or later: local storage answers at once where it can, so hot paths stay synchronous. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -14,9 +15,6 @@ export interface Block {
 
 export const DAG_CBOR_CODE = 0x71;
 export const SHA2_256_CODE = 0x12;
-
-/** The bytes of a SHA-256 digest. */
-export const DIGEST_BYTES = 32;
 
 /** The largest block, in bytes, that any part of emberlink stores, sends or takes: 2 MiB. */
 export const MAX_BLOCK_BYTES: number = 2 * 1024 * 1024;
@@ -86,41 +84,4 @@ function checkDigest(block: Block, digest: Uint8Array): void {
   if (!equalBytes(digest, block.cid.multihash.digest)) {
     throw new BlockError('hash-mismatch', `block ${block.cid}: its bytes hash to something else`);
   }
-}
-
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const shared = Math.min(a.length, b.length);
-  for (let i = 0; i < shared; i++) {
-    const difference = a[i]! - b[i]!;
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
-}
-
-/** Bytes as a string of as many characters: a key of a map. */
-export function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}
-
-/** The bytes of which `keyOf` made a key. */
-export function bytesOf(key: string): Uint8Array {
-  return Uint8Array.from(key, (character) => character.charCodeAt(0));
-}
-
-export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

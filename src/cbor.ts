@@ -1,5 +1,5 @@
 import { CID } from 'multiformats/cid';
-import { compareBytes, equalBytes } from './blocks.ts';
+import { compareBytes, equalBytes } from './bytes.ts';
 import { BlockError } from './errors.ts';
 
 /**

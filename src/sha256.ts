@@ -3,6 +3,9 @@ import { nodeBuiltin } from './node-builtin.ts';
 
 type NodeCrypto = typeof import('node:crypto');
 
+/** The bytes of a digest. */
+export const DIGEST_BYTES = 32;
+
 /**
  * SHA-256 as one synchronous call on every platform: OpenSSL's where the process has it, else
  * @noble/hashes.

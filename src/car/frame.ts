@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { DIGEST_BYTES, MAX_BLOCK_BYTES, sha256Cid, SHA2_256_CODE } from '../blocks.ts';
+import { MAX_BLOCK_BYTES, sha256Cid, SHA2_256_CODE } from '../blocks.ts';
+import { DIGEST_BYTES } from '../sha256.ts';
 import { MAX_VARINT_BYTES, readVarint, varintLength } from './varint.ts';
 
 /*

@@ -1,6 +1,7 @@
 import { encode } from '../dag-cbor.ts';
 import type { CID } from 'multiformats/cid';
-import { type Block, DIGEST_BYTES, MAX_BLOCK_BYTES, SHA2_256_CODE } from '../blocks.ts';
+import { type Block, MAX_BLOCK_BYTES, SHA2_256_CODE } from '../blocks.ts';
+import { DIGEST_BYTES } from '../sha256.ts';
 import { BlockError } from '../errors.ts';
 import { MAX_HEADER_BYTES } from './frame.ts';
 import { varintLength, writeVarint } from './varint.ts';

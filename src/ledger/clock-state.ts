@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest, keyOf } from '../blocks.ts';
+import { cidOfDigest } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import type { BlockCache } from './block-cache.ts';

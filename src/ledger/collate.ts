@@ -1,6 +1,6 @@
 import { encode } from '../dag-cbor.ts';
 import { CID } from 'multiformats/cid';
-import { compareBytes } from '../blocks.ts';
+import { compareBytes } from '../bytes.ts';
 import type { DocumentValue } from './document.ts';
 
 /**

@@ -3,7 +3,7 @@ import { turns } from '../turn.ts';
 import { timeInMs } from './clock.ts';
 import type { ClockState } from './clock-state.ts';
 import { fieldSpans, readCommit } from './commit.ts';
-import { hex } from './history.ts';
+import { hex } from '../bytes.ts';
 
 /** A commit, without the values that it wrote. */
 export interface CommitEntry {

@@ -1,15 +1,7 @@
 import type { CID } from 'multiformats/cid';
-import {
-  blockOf,
-  bytesOf,
-  cidOfDigest,
-  compareBytes,
-  DIGEST_BYTES,
-  equalBytes,
-  keyOf,
-  type Block,
-  type MaybePromise,
-} from '../blocks.ts';
+import { blockOf, cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
+import { bytesOf, compareBytes, equalBytes, keyOf } from '../bytes.ts';
+import { DIGEST_BYTES } from '../sha256.ts';
 import { BlockError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import type { BlockCache } from './block-cache.ts';

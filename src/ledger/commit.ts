@@ -1,5 +1,6 @@
 import { CID } from 'multiformats/cid';
-import { compareBytes, equalBytes, MAX_BLOCK_BYTES } from '../blocks.ts';
+import { MAX_BLOCK_BYTES } from '../blocks.ts';
+import { compareBytes, equalBytes } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
 import {
   CborCursor,

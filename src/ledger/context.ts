@@ -1,4 +1,4 @@
-import { bytesOf, compareBytes, keyOf } from '../blocks.ts';
+import { bytesOf, compareBytes, keyOf } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
 import { CborCursor, CborWriter, MAJOR_LIST, MAJOR_UNSIGNED } from '../cbor.ts';
 import { readSequence, readWriter, type Dot } from './commit.ts';

@@ -1,5 +1,5 @@
-import { DIGEST_BYTES, type Block, type MaybePromise } from '../blocks.ts';
-import { sha256 } from '../sha256.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
+import { DIGEST_BYTES, sha256 } from '../sha256.ts';
 import type { BlockCache } from './block-cache.ts';
 import { CborWriter } from '../cbor.ts';
 import type { CommitTable } from './commit-table.ts';

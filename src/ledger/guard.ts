@@ -1,11 +1,12 @@
 import type { CID } from 'multiformats/cid';
-import { keyOf, type Block, type MaybePromise } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
+import { hex, keyOf } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
 import type { Sketch } from '../sketch.ts';
 import { timeInMs } from './clock.ts';
 import { fieldSpans, readCommit, type Commit, type Operation } from './commit.ts';
 import { decodeValue, type DocumentValue } from './document.ts';
-import { hex, type HistoryEntry } from './history.ts';
+import type { HistoryEntry } from './history.ts';
 import type { LedgerReplica } from './replica.ts';
 import { kindOf, readRoot } from './snapshot.ts';
 

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { equalBytes } from '../blocks.ts';
+import { equalBytes, hex } from '../bytes.ts';
 import { timeInMs } from './clock.ts';
 import { findOperation, namesIn, type Operation } from './commit.ts';
 import { decodeValue, type DocumentValue } from './document.ts';
@@ -196,10 +196,6 @@ function versionOf(
   documents: Documents,
 ): ConflictVersion {
   return { ...originOf(commit, documents), value };
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 const NOTHING = new Uint8Array(0);

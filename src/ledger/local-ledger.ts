@@ -1,3 +1,4 @@
+import { hex } from '../bytes.ts';
 import type { CID } from 'multiformats/cid';
 import { carChunks } from '../car/chunks.ts';
 import { carHeader } from '../car/writer.ts';
@@ -26,7 +27,7 @@ import {
 } from './document.ts';
 import { Documents } from './documents.ts';
 import { importCar } from './import-car.ts';
-import { conflictedIds, hex, type Conflict, type HistoryEntry } from './history.ts';
+import { conflictedIds, type Conflict, type HistoryEntry } from './history.ts';
 import {
   checkLedgerName,
   checkLedgerOptions,

@@ -1,4 +1,4 @@
-import { concatBytes } from '../blocks.ts';
+import { concatBytes } from '../bytes.ts';
 import { StorageError } from '../errors.ts';
 import type { Log } from '../storage/log.ts';
 import type { Place } from '../storage/place.ts';

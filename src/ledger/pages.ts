@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest, keyOf } from '../blocks.ts';
+import { cidOfDigest } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import type { Location } from '../storage/log.ts';
 import { holderOf, offsetOf, type Locator } from './merge.ts';
 

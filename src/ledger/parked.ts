@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { keyOf, type Block } from '../blocks.ts';
+import type { Block } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import { BlockError, StorageError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import { commitDigest, readCommit, type Commit, type Dot } from './commit.ts';

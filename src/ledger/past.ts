@@ -1,4 +1,4 @@
-import { equalBytes } from '../blocks.ts';
+import { equalBytes } from '../bytes.ts';
 import type { Log } from '../storage/log.ts';
 import { turns } from '../turn.ts';
 import { rootsOf, type ClockState } from './clock-state.ts';

@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest, keyOf } from '../blocks.ts';
+import { cidOfDigest } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import { BlockError, StorageError } from '../errors.ts';
 import { turns } from '../turn.ts';
 import type { Location, Log, LogEntry, LogPosition } from '../storage/log.ts';

@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest, keyOf, type Block, type MaybePromise } from '../blocks.ts';
+import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
 import { turns } from '../turn.ts';
 import { bringsNews } from './clock-state.ts';

@@ -1,5 +1,5 @@
 import { decode, encode } from '../dag-cbor.ts';
-import { bytesOf, concatBytes, equalBytes, keyOf } from '../blocks.ts';
+import { bytesOf, concatBytes, equalBytes, keyOf } from '../bytes.ts';
 import { sha256Soon } from '../sha256.ts';
 import type { Location, LogPosition } from '../storage/log.ts';
 import type { ClockState } from './clock-state.ts';

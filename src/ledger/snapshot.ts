@@ -1,14 +1,8 @@
 import { CID } from 'multiformats/cid';
-import {
-  blockOf,
-  compareBytes,
-  DIGEST_BYTES,
-  keyOf,
-  MAX_BLOCK_BYTES,
-  type Block,
-} from '../blocks.ts';
+import { blockOf, MAX_BLOCK_BYTES, type Block } from '../blocks.ts';
+import { compareBytes, keyOf } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
-import { sha256 } from '../sha256.ts';
+import { DIGEST_BYTES, sha256 } from '../sha256.ts';
 import {
   CborCursor,
   CborWriter,

@@ -1,4 +1,5 @@
-import { concatBytes, equalBytes, MAX_BLOCK_BYTES, type MaybePromise } from '../blocks.ts';
+import { MAX_BLOCK_BYTES, type MaybePromise } from '../blocks.ts';
+import { concatBytes, equalBytes } from '../bytes.ts';
 import { DocumentError } from '../errors.ts';
 import type { CommitTable } from './commit-table.ts';
 import { encodeDelete, encodePatch, encodePut, fieldSpans, MAX_REPLACES } from './commit.ts';

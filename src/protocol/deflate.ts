@@ -1,4 +1,5 @@
-import { concatBytes, type MaybePromise } from '../blocks.ts';
+import type { MaybePromise } from '../blocks.ts';
+import { concatBytes } from '../bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import { nodeBuiltin } from '../node-builtin.ts';
 

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { bytesOf } from '../blocks.ts';
+import { bytesOf } from '../bytes.ts';
 import { KEY_BYTES } from '../sketch.ts';
 import { keyOf } from './diff/list.ts';
 

@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { type Block, compareBytes } from '../blocks.ts';
+import type { Block } from '../blocks.ts';
+import { compareBytes } from '../bytes.ts';
 import { BlockError, ConnectionError, ProtocolError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';

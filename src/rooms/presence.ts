@@ -1,3 +1,4 @@
+import { equalBytes } from '../bytes.ts';
 import { decode, encode } from '../dag-cbor.ts';
 import { RoomError } from '../errors.ts';
 import { tell } from '../tell.ts';
@@ -174,5 +175,5 @@ function message(
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  return equalBytes(a, b);
 }

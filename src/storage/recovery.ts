@@ -1,10 +1,5 @@
-import {
-  type Block,
-  DIGEST_BYTES,
-  equalBytes,
-  MAX_BLOCK_BYTES,
-  type MaybePromise,
-} from '../blocks.ts';
+import { type Block, MAX_BLOCK_BYTES, type MaybePromise } from '../blocks.ts';
+import { equalBytes } from '../bytes.ts';
 import {
   cidAt,
   cidLength,
@@ -16,7 +11,7 @@ import { decodeCarHeader } from '../car/reader.ts';
 import { MAX_VARINT_BYTES, readVarint, varintLength } from '../car/varint.ts';
 import { carHeader } from '../car/writer.ts';
 import { BlockError, StorageError } from '../errors.ts';
-import { sha256Soon } from '../sha256.ts';
+import { DIGEST_BYTES, sha256Soon } from '../sha256.ts';
 import { andThen } from './maybe.ts';
 
 /*

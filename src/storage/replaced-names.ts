@@ -1,6 +1,6 @@
-import { DIGEST_BYTES, equalBytes } from '../blocks.ts';
+import { equalBytes } from '../bytes.ts';
 import { StorageError } from '../errors.ts';
-import { sha256 } from '../sha256.ts';
+import { DIGEST_BYTES, sha256 } from '../sha256.ts';
 import type { SyncAccessHandle } from './access-handle.ts';
 import { isPlainName } from './place.ts';
 

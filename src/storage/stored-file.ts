@@ -1,4 +1,4 @@
-import { concatBytes } from '../blocks.ts';
+import { concatBytes } from '../bytes.ts';
 
 /**
  * Bytes in a full record. Just under 64 KiB, from which on Chromium puts each value into a file of its

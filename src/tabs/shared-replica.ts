@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { type Block, keyOf, type MaybePromise } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
+import { keyOf } from '../bytes.ts';
 import type { Dot } from '../ledger/commit.ts';
 import {
   type LedgerHistory,

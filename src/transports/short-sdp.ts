@@ -14,6 +14,7 @@
  * Invariant: what `unpackSdp` returns is built from numbers and ICE characters only, so no sender
  * can smuggle a line into it.
  */
+import { equalBytes, hex } from '../bytes.ts';
 import { SignalError } from '../errors.ts';
 
 export interface Signal {
@@ -67,7 +68,7 @@ export function packSdp(signal: Signal): Uint8Array | undefined {
   const packed = pack(essentials);
   // Verified, not believed: the other side must read what this side meant.
   const rebuilt = readEssentials(unpackSdp(packed));
-  return rebuilt !== undefined && sameBytes(pack(rebuilt), packed) ? packed : undefined;
+  return rebuilt !== undefined && equalBytes(pack(rebuilt), packed) ? packed : undefined;
 }
 
 /** @throws SignalError `not-a-signal` */
@@ -174,7 +175,7 @@ function packIceChars(text: string): number[] {
 function unpackIceChars(read: Reader, minLength: number): string {
   const length = read(1)[0]!;
   const hexLength = HEX_LENGTHS[length] ?? 0;
-  if (hexLength >= minLength) return toHex(read(hexLength / 2));
+  if (hexLength >= minLength) return hex(read(hexLength / 2));
   if (length < minLength) throw malformed('its ICE credentials');
   let text = '';
   let bits = 0;
@@ -192,10 +193,6 @@ function unpackIceChars(read: Reader, minLength: number): string {
 
 function malformed(what: string): SignalError {
   return new SignalError('not-a-signal', `a short signal with a broken content: ${what}`);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 // --- SDP ---
@@ -283,7 +280,7 @@ function template(essentials: Omit<Essentials, 'answers'>): string {
     ...candidates.map(candidateLine),
     `a=ice-ufrag:${ufrag}`,
     `a=ice-pwd:${pwd}`,
-    `a=fingerprint:sha-256 ${toHex(fingerprint).toUpperCase().match(/../g)!.join(':')}`,
+    `a=fingerprint:sha-256 ${hex(fingerprint).toUpperCase().match(/../g)!.join(':')}`,
     `a=setup:${type === 'offer' ? 'actpass' : answerSetup}`,
     'a=mid:0',
     'a=sctp-port:5000',
@@ -329,18 +326,14 @@ function parseIpv6(text: string): Uint8Array | undefined {
 
 function formatAddress(kind: number, address: Uint8Array): string {
   if (kind === IPV4) return address.join('.');
-  const hex = toHex(address);
+  const digits = hex(address);
   if (kind === IPV6) {
-    return hex
+    return digits
       .match(/.{4}/g)!
       .map((group) => Number.parseInt(group, 16).toString(16))
       .join(':');
   }
-  return `${hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')}.local`;
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')}.local`;
 }
 
 function fromHex(hex: string): Uint8Array {

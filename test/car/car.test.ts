@@ -4,14 +4,8 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { identity } from 'multiformats/hashes/identity';
 import { describe, expect, it } from 'vitest';
-import {
-  type Block,
-  blockOf,
-  concatBytes,
-  equalBytes,
-  MAX_BLOCK_BYTES,
-  verifyBlock,
-} from '../../src/blocks.ts';
+import { type Block, blockOf, MAX_BLOCK_BYTES, verifyBlock } from '../../src/blocks.ts';
+import { concatBytes, equalBytes } from '../../src/bytes.ts';
 import { type CarBlock, CarReader, decodeCarHeader } from '../../src/car/reader.ts';
 import { readVarint, varintLength, writeVarint } from '../../src/car/varint.ts';
 import { carFrame, carFrames, carHeader, carPrefixLength } from '../../src/car/writer.ts';

@@ -8,13 +8,8 @@ import {
   parseServerMessage,
   type ServerMessage,
 } from '../../signaling/messages.ts';
-import {
-  blockOf,
-  compareBytes,
-  equalBytes,
-  MAX_BLOCK_BYTES,
-  verifyBlock,
-} from '../../src/blocks.ts';
+import { blockOf, MAX_BLOCK_BYTES, verifyBlock } from '../../src/blocks.ts';
+import { compareBytes, equalBytes } from '../../src/bytes.ts';
 import { CarReader } from '../../src/car/reader.ts';
 import { carFrames, carHeader } from '../../src/car/writer.ts';
 import { CborCursor } from '../../src/cbor.ts';

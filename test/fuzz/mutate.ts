@@ -1,4 +1,4 @@
-import { concatBytes } from '../../src/blocks.ts';
+import { concatBytes } from '../../src/bytes.ts';
 import type { Random } from '../support/random.ts';
 
 /** Heads that claim much: lists, maps, texts, bytes and tags of cbor, and varints without an end. */

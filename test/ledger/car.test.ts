@@ -1,6 +1,7 @@
 import { CarReader } from '@ipld/car';
 import { describe, expect, test } from 'vitest';
-import { blockOf, concatBytes, verifyBlock } from '../../src/blocks.ts';
+import { blockOf, verifyBlock } from '../../src/blocks.ts';
+import { concatBytes } from '../../src/bytes.ts';
 import { carFrames, carHeader } from '../../src/car/writer.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { blocksOf } from '../support/history.ts';

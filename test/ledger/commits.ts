@@ -1,6 +1,7 @@
 import { encode } from '@ipld/dag-cbor';
 import type { CID } from 'multiformats/cid';
-import { type Block, blockOf, compareBytes, concatBytes } from '../../src/blocks.ts';
+import { type Block, blockOf } from '../../src/blocks.ts';
+import { compareBytes, concatBytes } from '../../src/bytes.ts';
 
 /** Commits made by hand: what a peer could send, whether a ledger would write it or not. */
 export interface CommitParts {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { compareBytes } from '../../src/blocks.ts';
+import { compareBytes } from '../../src/bytes.ts';
 import type { Conflict } from '../../src/ledger/history.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { START_MS } from '../support/history.ts';

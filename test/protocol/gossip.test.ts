@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { expect, test } from 'vitest';
-import { type Block, concatBytes } from '../../src/blocks.ts';
+import type { Block } from '../../src/blocks.ts';
+import { concatBytes } from '../../src/bytes.ts';
 import { CarReader } from '../../src/car/reader.ts';
 import { carFrame, carHeader } from '../../src/car/writer.ts';
 import { MAX_ANNOUNCED } from '../../src/protocol/announcer.ts';

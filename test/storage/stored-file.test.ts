@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { concatBytes } from '../../src/blocks.ts';
+import { concatBytes } from '../../src/bytes.ts';
 import { RECORD_BYTES, StoredFile } from '../../src/storage/stored-file.ts';
 import { newSeed, randomBytes, seeded, type Random } from './support.ts';
 

@@ -5,12 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Block,
   blockOf,
-  concatBytes,
-  equalBytes,
   MAX_BLOCK_BYTES,
   type MaybePromise,
   verifyBlock,
 } from '../../src/blocks.ts';
+import { concatBytes, equalBytes } from '../../src/bytes.ts';
 import { carFrame, carHeader } from '../../src/car/writer.ts';
 import { StorageError } from '../../src/errors.ts';
 import { type Location, Log, type LogEntry, type LogOptions } from '../../src/storage/log.ts';

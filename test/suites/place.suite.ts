@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { equalBytes } from '../../src/blocks.ts';
+import { equalBytes } from '../../src/bytes.ts';
 import type { Place } from '../../src/storage/place.ts';
 import { randomBytes, readWhole, seeded } from '../storage/support.ts';
 

@@ -1,6 +1,7 @@
 import { decode, encode } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
-import { type Block, compareBytes } from '../../src/blocks.ts';
+import type { Block } from '../../src/blocks.ts';
+import { compareBytes } from '../../src/bytes.ts';
 import type { Conflict } from '../../src/ledger/history.ts';
 import type { DocumentValue } from '../../src/ledger/document.ts';
 import { hexOf } from './hex.ts';

@@ -1,4 +1,4 @@
-import { concatBytes } from '../../blocks.ts';
+import { concatBytes } from '../../bytes.ts';
 import { ProtocolError } from '../../errors.ts';
 
 /** The longest context in bytes: that of some 200,000 writers. */

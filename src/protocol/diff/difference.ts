@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { compareBytes, concatBytes } from '../../blocks.ts';
+import { compareBytes, concatBytes } from '../../bytes.ts';
 import { ProtocolError } from '../../errors.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, SALT_BYTES, Sketch } from '../../sketch.ts';
 import {

@@ -1,7 +1,8 @@
 import { CID } from 'multiformats/cid';
-import { cidOfDigest, concatBytes, DAG_CBOR_CODE, SHA2_256_CODE } from '../../blocks.ts';
+import { cidOfDigest, DAG_CBOR_CODE, SHA2_256_CODE } from '../../blocks.ts';
+import { concatBytes } from '../../bytes.ts';
 import { ProtocolError } from '../../errors.ts';
-import { sha256 } from '../../sha256.ts';
+import { DIGEST_BYTES, sha256 } from '../../sha256.ts';
 import { wordAt } from '../../sketch.ts';
 
 /*
@@ -9,8 +10,6 @@ import { wordAt } from '../../sketch.ts';
  * dag-cbor CIDv1 of a SHA-256, so its 32 bytes of digest say all: those lie packed one after the
  * other, and the few others stand beside them in full.
  */
-
-const DIGEST_BYTES = 32;
 
 /** The longest CID, in bytes, that a list may hold in full. */
 export const MAX_CID_BYTES = 128;

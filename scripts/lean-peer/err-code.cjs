@@ -1,0 +1,3 @@
+/** DOMException has a `code` already, which cannot be set. */
+module.exports = (error, code) =>
+  Object.defineProperty(error, 'code', { value: code, enumerable: true, configurable: true });

@@ -1,0 +1,5 @@
+/** Without prefixes: what has them is older than all else that emberlink needs. */
+module.exports = () => {
+  const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = globalThis;
+  return RTCPeerConnection && { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate };
+};
