@@ -121,6 +121,7 @@ export class Game {
     this.#party = new Party({
       ledger,
       player: this.me,
+      name: () => this.#profileOf(this.me).name,
       room: address.room,
       key: address.key,
       signaling: signaling === undefined ? [this.#pasted] : [this.#pasted, signaling],

@@ -17,6 +17,8 @@ import { COLUMNS, ROWS, turned } from './world.ts';
 export interface PartyOptions {
   readonly ledger: Ledger;
   readonly player: string;
+  /** What the inspector calls one, among others. */
+  readonly name: () => string;
   readonly room: string;
   readonly key: string;
   readonly signaling: readonly (string | SignalingAdapter)[];
@@ -83,12 +85,12 @@ export class Party {
     if (this.#isPlugged) return;
     this.#isPlugged = true;
     this.#pluggedAtMs = performance.now();
-    const { ledger, player, room, key, signaling, iceServers, linker } = this.#options;
+    const { ledger, player, name, room, key, signaling, iceServers, linker } = this.#options;
     const joined = joinRoom(ledger, {
       room,
       secret: key,
       signaling,
-      info: player,
+      info: { player, name: name() },
       validate: refuseNonsense,
       ...(iceServers === undefined ? {} : { iceServers }),
       ...(linker === undefined ? {} : { linker }),
@@ -170,7 +172,7 @@ export class Party {
     const before = this.#linked;
     const playersBefore = this.#players;
     this.#linked = new Set(linked.map(({ id }) => id));
-    this.#players = new Set(linked.map(({ info }) => info).filter(isPlayerId));
+    this.#players = new Set(linked.map(playerOf).filter((player) => player !== undefined));
     for (const player of this.#players) {
       if (!playersBefore.has(player)) this.#options.listener.came(player);
     }
@@ -242,8 +244,8 @@ export class Party {
       this.#heard.set(id, value);
       const peer = room.peers.find((each) => each.id === id);
       const presence = readPresence(value);
-      if (presence === undefined || peer === undefined || !isPlayerId(peer.info)) continue;
-      const player = peer.info;
+      const player = peer === undefined ? undefined : playerOf(peer);
+      if (presence === undefined || peer === undefined || player === undefined) continue;
       let track = this.#tracks.get(player);
       if (track === undefined) this.#tracks.set(player, (track = new Track()));
       track.hear(presence.spark, presence.sentAt, performance.now());
@@ -304,4 +306,11 @@ function lengthOf(value: unknown): number {
   let length = 8;
   for (const [key, each] of Object.entries(value)) length += key.length + lengthOf(each);
   return length;
+}
+
+/** Strangers may say anything of themselves. */
+function playerOf({ info }: RoomPeer): string | undefined {
+  const player =
+    typeof info === 'object' && info !== null && 'player' in info ? info.player : undefined;
+  return isPlayerId(player) ? player : undefined;
 }
