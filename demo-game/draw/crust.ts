@@ -13,19 +13,24 @@ export class Crust {
   readonly #noise = paintNoise();
   #side = 0;
   #painted = new Int32Array(0);
+  #next = 0;
   #pixels = new ImageData(1, 1);
 
   /** @param side of a tile, in pixels */
   update(field: FieldLight, side: number): void {
     this.#fit(field, Math.max(1, Math.min(MOST_SIDE, Math.round(side))));
     const { columns, tiles, heat } = field;
+    const count = this.#painted.length;
     let left = MOST_A_FRAME;
-    for (let tile = 0; tile < this.#painted.length; tile++) {
+    // From where the last frame has stopped: on a slow machine no row waits for those above it.
+    for (let looked = 0; looked < count && left > 0; looked++) {
+      const tile = this.#next;
+      this.#next = (tile + 1) % count;
       const look = (heat[4 * tile + 3]! << 8) | tiles[4 * tile + 3]!;
       if (look === this.#painted[tile]) continue;
       this.#painted[tile] = look;
       this.#paint(tile % columns, Math.floor(tile / columns), tiles, 4 * tile);
-      if (--left === 0) return;
+      left--;
     }
   }
 
@@ -33,6 +38,7 @@ export class Crust {
     if (side === this.#side && this.#painted.length === columns * rows) return;
     this.#side = side;
     this.#painted = new Int32Array(columns * rows);
+    this.#next = 0;
     this.#pixels = new ImageData(side, side);
     this.canvas.width = columns * side;
     this.canvas.height = rows * side;
