@@ -21,12 +21,12 @@ const alsoInBrowsers = testFiles(
 );
 const withinBrowsers = [
   'test/react/*.test.tsx',
-  'test/inspector/*.browser.test.ts',
   ...testFiles('browser/suites/{complaints,indexeddb,slot,webrtc}.browser'),
 ];
 /** The same, longer: `npm run test:pages`. */
 export const longWithinBrowsers: string[] = testFiles(
   'browser/suites/opfs.browser',
+  'inspector/inspector.browser',
   'protocol/{cuts,takes,two-sessions}',
   'transports/signal',
 );

@@ -3,7 +3,7 @@ import type { Envelope } from '../support/memory-signaling.ts';
 import { forSeeds, setting } from '../support/random.ts';
 import { type Party, withParty } from './support.ts';
 
-const RUNS = setting('EMBERLINK_HOSTILE_SERVERS', 3);
+const RUNS = setting('EMBERLINK_HOSTILE_SERVERS', 2);
 
 const live = (party: Party): number[] =>
   party.members.map(({ room }) => room.peers.filter(({ state }) => state === 'live').length);

@@ -7,7 +7,7 @@ import { forSeeds, type Random, setting } from '../support/random.ts';
 import { expectEqual } from '../sync/support.ts';
 import { type Party, withParty } from './support.ts';
 
-const SECONDS = setting('EMBERLINK_ROOM_SECONDS', 20);
+const SECONDS = setting('EMBERLINK_ROOM_SECONDS', 10);
 const TIMEOUT_MS = 60_000;
 
 const servers = new TestServers();
