@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BROWSERS, findBrowser } from './support/find-browser.ts';
 import { launchBrowser, type TestBrowser } from './support/launch-browser.ts';
 import { type Site, serveSite } from './support/serve-site.ts';
@@ -32,11 +32,15 @@ describe.each(BROWSERS)('what a page of %s complains about', (kind) => {
         worker.onerror = () => resolve();
       });
     });
-    const failure = await browser.check().catch((error: Error) => error.message);
+    let failure = '';
+    // What a worker says may come later than what its page does.
+    await vi.waitFor(async () => {
+      await browser.check().catch((error: Error) => (failure += error.message));
+      expect(failure).toMatch(/from a worker/);
+    }, 10_000);
     expect(failure).toMatch(/odd:.*too far/);
     expect(failure).toMatch(/thrown/);
     expect(failure).toMatch(/unheard/);
-    expect(failure).toMatch(/from a worker/);
     await browser.clear();
   });
 
