@@ -1,4 +1,5 @@
 import { base64url } from 'multiformats/bases/base64';
+import { concatBytes } from '../bytes.ts';
 import { RoomError } from '../errors.ts';
 import { sha256 } from '../sha256.ts';
 import type { CipherSuite, Nonce, RoomCipher } from './cipher.ts';
@@ -73,7 +74,7 @@ export class RoomKeys {
   async seal(plain: Uint8Array): Promise<string> {
     const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
     const sealed = await this.#cipher.seal(plain, this.#nonce(iv));
-    return base64url.baseEncode(joinedBytes([iv, sealed]));
+    return base64url.baseEncode(concatBytes([iv, sealed]));
   }
 
   /** What was sealed with the keys of the same room and secret; undefined for anything else. */
@@ -132,8 +133,8 @@ async function secretBytes(
 }
 
 /** The parts one after the other, the length of each in 4 bytes before it. */
-function joined(parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
-  return joinedBytes(
+function joined(parts: readonly (string | Uint8Array)[]): Uint8Array {
+  return concatBytes(
     parts.flatMap((part) => {
       const bytes = typeof part === 'string' ? text.encode(part) : part;
       const length = new Uint8Array(4);
@@ -141,14 +142,4 @@ function joined(parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer
       return [length, bytes];
     }),
   );
-}
-
-function joinedBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
