@@ -78,11 +78,7 @@ test('after a cut at any byte of a CAR, every block before it is kept, and the r
 });
 
 test('peers that write, meet and lose each other at random all end up with the same', async () => {
-  const seed = setting('SEED', Math.floor(Math.random() * 2 ** 32));
-  for (let round = 0; round < 12; round++) {
-    const failure = await simulate(seed + round).catch((error: unknown) => error);
-    if (failure !== undefined) throw new Error(`SEED=${seed + round}`, { cause: failure });
-  }
+  await forSeeds(12, ({ seed }) => simulate(seed));
 });
 
 /** Two or three peers in a row, some writes before, between and during their meetings. */

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type ClientMessage, SIGNALING_PROTOCOL } from '../../signaling/messages.ts';
-import { type Random, setting, withSeed } from '../support/random.ts';
+import { forSeeds, type Random, setting } from '../support/random.ts';
 import { newProof, TestClient, TestServers } from './client.ts';
 
 const servers = new TestServers();
@@ -97,7 +97,7 @@ const ATTACK_KINDS: readonly Attack[] = [
 ];
 
 test('hostile clients in turn and at once: an honest room gets every message, and nothing else', async () => {
-  await withSeed(setting('EMBERLINK_SEED', Date.now()), async (random) => {
+  await forSeeds(1, async (random) => {
     const { url, server } = await servers.start({
       trustedProxies: 1,
       idleSeconds: 1,

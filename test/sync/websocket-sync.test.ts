@@ -25,7 +25,7 @@ import {
 import { memoryLedger } from '../ledger/support.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { outcome } from '../protocol/wire.ts';
-import { type Random, setting, withSeed } from '../support/random.ts';
+import { forSeeds, type Random } from '../support/random.ts';
 import { TcpRelay } from '../support/tcp-relay.ts';
 import { arrived, ended, expectEqual, fill, statusWhere, underWay } from './support.ts';
 
@@ -296,33 +296,30 @@ describe('a connection that is lost', () => {
   });
 
   it('loses nothing by cuts at any moment of a first sync and of live writes', async () => {
-    await withSeed(
-      setting('EMBERLINK_SEED', Math.floor(Math.random() * 2 ** 32)),
-      async (random: Random) => {
-        const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
-        await fill(alice);
-        const server = await serve(alice, { secret });
-        const relay = await TcpRelay.open(server.port);
-        onTestFinished(() => relay.close());
-        const sync = connect(bob, `ws://127.0.0.1:${relay.port}`, { secret });
-        const cuts = async (): Promise<void> => {
-          for (let i = 0; i < 6; i++) {
-            await sync.connected();
-            await new Promise((resolve) => setTimeout(resolve, random.below(60)));
-            relay.reset();
-            await Promise.all([
-              bob.put({ _id: `bob:${i}` }),
-              alice.put({ _id: `alice:${i}`, data: new Uint8Array(10_000) }),
-            ]);
-          }
-        };
-        await cuts();
-        await sync.synced();
-        await sync.backlog();
-        await expectEqual(alice, bob);
-        expect(bob.count()).toBe(132);
-      },
-    );
+    await forSeeds(1, async (random: Random) => {
+      const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
+      await fill(alice);
+      const server = await serve(alice, { secret });
+      const relay = await TcpRelay.open(server.port);
+      onTestFinished(() => relay.close());
+      const sync = connect(bob, `ws://127.0.0.1:${relay.port}`, { secret });
+      const cuts = async (): Promise<void> => {
+        for (let i = 0; i < 6; i++) {
+          await sync.connected();
+          await new Promise((resolve) => setTimeout(resolve, random.below(60)));
+          relay.reset();
+          await Promise.all([
+            bob.put({ _id: `bob:${i}` }),
+            alice.put({ _id: `alice:${i}`, data: new Uint8Array(10_000) }),
+          ]);
+        }
+      };
+      await cuts();
+      await sync.synced();
+      await sync.backlog();
+      await expectEqual(alice, bob);
+      expect(bob.count()).toBe(132);
+    });
   }, 60_000);
 
   it('is tried again at once when the machine has a network again', async () => {
@@ -500,39 +497,35 @@ describe('a server among strangers', () => {
   });
 
   it('ends who says nothing, or nonsense, and serves the others', async () => {
-    await withSeed(
-      setting('EMBERLINK_SEED', Math.floor(Math.random() * 2 ** 32)),
-      async (random) => {
-        const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
-        const server = await serve(alice, { secret, handshakeTimeoutMs: 300 });
-        const sync = connect(bob, server.url, { secret });
-        await sync.backlog();
-        const attacks: ((socket: NodeWebSocket) => void)[] = [
-          () => {},
-          (socket) => socket.send('{'),
-          (socket) => socket.send(random.bytes(1000)),
-          (socket) => socket.send(new Uint8Array(1_000_000)),
-          (socket) => socket.send('\0ping\0'),
-          (socket) => socket.terminate(),
-          (socket) => socket.close(4321, 'whatever'),
-          // Below WebSocket: a frame that no client may send.
-          (socket) =>
-            (socket as unknown as { _socket: net.Socket })._socket.write(random.bytes(64)),
-        ];
-        for (const attack of attacks) {
-          const gone = clientGone(server);
-          const socket = new NodeWebSocket(server.url);
-          socket.on('error', () => {});
-          await once(socket, 'open');
-          attack(socket);
-          expect((await gone).status).toHaveProperty('error');
-          socket.terminate();
-        }
-        await bob.put({ _id: 'after' });
-        await sync.synced();
-        expect(await alice.get('after')).toBeDefined();
-      },
-    );
+    await forSeeds(1, async (random) => {
+      const [alice, bob] = [await memoryLedger('alice'), await memoryLedger('bob')];
+      const server = await serve(alice, { secret, handshakeTimeoutMs: 300 });
+      const sync = connect(bob, server.url, { secret });
+      await sync.backlog();
+      const attacks: ((socket: NodeWebSocket) => void)[] = [
+        () => {},
+        (socket) => socket.send('{'),
+        (socket) => socket.send(random.bytes(1000)),
+        (socket) => socket.send(new Uint8Array(1_000_000)),
+        (socket) => socket.send('\0ping\0'),
+        (socket) => socket.terminate(),
+        (socket) => socket.close(4321, 'whatever'),
+        // Below WebSocket: a frame that no client may send.
+        (socket) => (socket as unknown as { _socket: net.Socket })._socket.write(random.bytes(64)),
+      ];
+      for (const attack of attacks) {
+        const gone = clientGone(server);
+        const socket = new NodeWebSocket(server.url);
+        socket.on('error', () => {});
+        await once(socket, 'open');
+        attack(socket);
+        expect((await gone).status).toHaveProperty('error');
+        socket.terminate();
+      }
+      await bob.put({ _id: 'after' });
+      await sync.synced();
+      expect(await alice.get('after')).toBeDefined();
+    });
   });
 
   it('ends the session of a member that breaks the protocol, and no other', async () => {

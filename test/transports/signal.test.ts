@@ -8,7 +8,7 @@ import {
   type Signal,
 } from '../../src/transports/signal.ts';
 import { WebRtcLink } from '../../src/transports/webrtc.ts';
-import { setting } from '../support/random.ts';
+import { SEED } from '../support/random.ts';
 
 const FINGERPRINT = Array.from({ length: 32 }, (_, i) =>
   ((i * 37 + 5) & 255).toString(16).toUpperCase().padStart(2, '0'),
@@ -113,8 +113,6 @@ function errorOf(text: string): SignalError {
     throw error;
   }
 }
-
-const SEED = setting('SEED', Date.now() % 1_000_000);
 
 function randomFrom(seed: number): (below: number) => number {
   let state = seed >>> 0;
@@ -297,7 +295,9 @@ describe.each(forms)('a pasted %s signal', (_form, text) => {
       const mangled = alone
         ? `  ${inside}  `
         : around[random(around.length)]! + `\n${inside}\n` + around[random(around.length)]!;
-      expect(decodeSignal(mangled), `SEED=${SEED} ${JSON.stringify(mangled)}`).toEqual(expected);
+      expect(decodeSignal(mangled), `EMBERLINK_SEED=${SEED} ${JSON.stringify(mangled)}`).toEqual(
+        expected,
+      );
     }
   });
 
@@ -318,9 +318,9 @@ describe.each(forms)('a pasted %s signal', (_form, text) => {
       try {
         const decoded = decodeSignal(changed);
         // The original form has no checksum: what it says is what it says.
-        if (expected.form === 'short') expect(decoded, `SEED=${SEED}`).toEqual(expected);
+        if (expected.form === 'short') expect(decoded, `EMBERLINK_SEED=${SEED}`).toEqual(expected);
       } catch (error) {
-        expect(error, `SEED=${SEED}`).toBeInstanceOf(SignalError);
+        expect(error, `EMBERLINK_SEED=${SEED}`).toBeInstanceOf(SignalError);
       }
     }
   });
@@ -397,7 +397,7 @@ describe('a text that is no signal', () => {
       let text = '';
       for (let parts = random(400); parts > 0; parts--) text += alphabet[random(alphabet.length)]!;
       const codes = ['not-a-signal', 'truncated', 'case-changed'];
-      expect(codes, `SEED=${SEED}`).toContain(errorOf(text).code);
+      expect(codes, `EMBERLINK_SEED=${SEED}`).toContain(errorOf(text).code);
     }
   });
 
