@@ -1,5 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type TestProjectConfiguration, type ViteUserConfig } from 'vitest/config';
+import {
+  defineConfig,
+  type TestProjectInlineConfiguration,
+  type ViteUserConfig,
+} from 'vitest/config';
 import { leanSimplePeerForVite } from './test/browser/support/lean-simple-peer-for-vite.ts';
 import { checkComplaints, puppeteerProvider } from './test/browser/support/puppeteer-provider.ts';
 
@@ -19,8 +23,11 @@ const alsoInBrowsers = testFiles(
   'rooms/{cipher,handshake,keys,presence}',
   'storage/memory',
 );
+/** Of React: `npm test` runs them with this project's, `npm run test:pages` with React 18. */
+export const hooks: string[] = ['test/react/*.test.tsx'];
+
 const withinBrowsers = [
-  'test/react/*.test.tsx',
+  ...hooks,
   ...testFiles('browser/suites/{complaints,indexeddb,slot,webrtc}.browser'),
 ];
 /** The same, longer: `npm run test:pages`. */
@@ -55,7 +62,7 @@ const commonJs = [
 const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
 
 /** Pages driven from Node. */
-export function pagesProject(include: string[]): TestProjectConfiguration {
+export function pagesProject(include: string[]): TestProjectInlineConfiguration {
   return {
     extends: true,
     test: {
@@ -71,7 +78,7 @@ export function pagesProject(include: string[]): TestProjectConfiguration {
 }
 
 /** Tests within browsers. */
-export function browserProject(include: string[]): TestProjectConfiguration {
+export function browserProject(include: string[]): TestProjectInlineConfiguration {
   return {
     extends: true,
     plugins: [leanSimplePeerForVite],

@@ -1,6 +1,9 @@
-import { defineConfig } from 'vitest/config';
+import { join } from 'node:path';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { REACT_18 } from './test/react/install-react-18.ts';
 import base, {
   browserProject,
+  hooks,
   longPages,
   longWithinBrowsers,
   pagesProject,
@@ -10,5 +13,28 @@ import base, {
 export default defineConfig({
   resolve: base.resolve!,
   cacheDir: base.cacheDir!,
-  test: { projects: [pagesProject(longPages), browserProject(longWithinBrowsers)] },
+  test: {
+    projects: [
+      pagesProject(longPages),
+      browserProject(longWithinBrowsers),
+      withReact18(browserProject(hooks)),
+    ],
+  },
 });
+
+function withReact18(project: TestProjectInlineConfiguration): TestProjectInlineConfiguration {
+  const alias = Object.fromEntries(
+    ['react', 'react-dom'].map((name) => [name, join(REACT_18, 'node_modules', name)]),
+  );
+  return {
+    ...project,
+    resolve: { alias },
+    cacheDir: `${base.cacheDir}-react-18`,
+    test: {
+      ...project.test,
+      name: 'react 18',
+      env: { EMBERLINK_REACT: '18' },
+      globalSetup: ['test/browser/support/find-browser.ts', 'test/react/install-react-18.ts'],
+    },
+  };
+}

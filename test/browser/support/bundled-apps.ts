@@ -1,14 +1,14 @@
 /** The apps of `test/bundlers`, built against the packed package as their authors would. */
 import { execFile } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as esbuild from 'esbuild';
 import * as vite from 'vite';
+import { installLocked } from './install-locked.ts';
 import { installPacked } from './install-packed.ts';
-import { runNpm } from './run-npm.ts';
 
 const sources = fileURLToPath(new URL('../../bundlers', import.meta.url));
 /** Kept from run to run, for what npm installs there. */
@@ -102,14 +102,7 @@ interface WebpackStats {
 
 /** @throws Error when npm cannot install them */
 export function installApps(): void {
-  mkdirSync(apps, { recursive: true });
-  const lock = 'package-lock.json';
-  const [wanted, installed] = [sources, apps].map((folder) => join(folder, lock));
-  const isInstalled =
-    existsSync(join(apps, 'node_modules/.package-lock.json')) &&
-    readFileSync(wanted!, 'utf8') === readFileSync(installed!, 'utf8');
-  cpSync(sources, apps, { recursive: true });
-  if (!isInstalled) runNpm(apps, 'ci', '--no-audit', '--no-fund', '--prefer-offline');
+  installLocked(sources, apps);
   installPacked(apps);
 }
 
