@@ -48,8 +48,8 @@ function counted(count: number | undefined): string {
   return count === undefined ? '' : formatCount(count);
 }
 
-/** Whether a browser may clear it. */
+/** Whether a browser may clear it when room gets scarce: a storage bucket's mode, by the Storage Standard. */
 function kept(persisted: boolean | undefined): string {
   if (persisted === undefined) return '';
-  return persisted ? 'for good' : 'while there is room';
+  return persisted ? 'for good' : 'best effort';
 }
