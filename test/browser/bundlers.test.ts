@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -80,6 +80,19 @@ describe('the package as it is published', () => {
     })()`);
     expect(seen).toEqual([{ _id: 'a', text: 'naïve' }, { state: 'closed' }]);
     expect(await ledger.get('b')).toEqual({ _id: 'b', from: 'page' });
+  });
+
+  it('joins a room as soon as what that needs can be loaded', async () => {
+    const folder = await BUNDLERS['esbuild']!();
+    const part = filesOf(folder, '.js').find((file) => /start-room/.test(file))!;
+    renameSync(part, `${part}.gone`);
+    browser().allow(/status of 404/);
+    const page = await open(folder);
+    await page.waitForResponse((response) => response.status() === 404);
+    renameSync(`${part}.gone`, part);
+    const shown = await page.waitForSelector('output');
+    const text = await shown!.evaluate((output) => output.textContent);
+    expect(JSON.parse(text)).toMatchObject({ met: 'naïve' });
   });
 
   it("runs the README's page", async () => {
