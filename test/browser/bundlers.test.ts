@@ -111,7 +111,7 @@ describe('the package as it is published', () => {
     await page.evaluateOnNewDocument(() => {
       globalsBefore = Object.getOwnPropertyNames(globalThis);
     });
-    await page.goto(`${site.url}?${new URLSearchParams({ signaling })}`);
+    await page.goto(`${site.url}?signaling=${encodeURIComponent(signaling)}`);
     return page;
   }
 });
