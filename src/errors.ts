@@ -152,7 +152,9 @@ export type RoomErrorCode =
   | 'replaced'
   | 'unauthorized'
   | 'no-signaling'
-  | 'left';
+  | 'left'
+  /** A part of this library could not be loaded: be online, or load the page anew. */
+  | 'not-loaded';
 
 /** Membership in a room that did not come about, or ended: see the code. */
 export class RoomError extends EmberlinkError<RoomErrorCode> {

@@ -1,11 +1,21 @@
 import { RoomError } from './errors.ts';
-import { guardReplica } from './ledger/guard.ts';
-import { isLedgerReplica } from './ledger/replica.ts';
-import { checkRoomOptions, LocalRoom } from './local-room.ts';
-import type { Replica } from './protocol/replica.ts';
+import { LazyRoom } from './lazy-room.ts';
+import { isLedgerReplica } from './ledger/is-ledger-replica.ts';
+import { loadPart } from './load-part.ts';
 import type { Room, RoomOptions } from './room.ts';
+import { roomSettings } from './room-settings.ts';
 import { replicaOf, type SyncSource } from './sync-source.ts';
-import { isSharedSource, SharedRoom } from './tabs/shared-room.ts';
+
+const loadRooms = loadPart(
+  () => import('./start-room.ts'),
+  (cause) =>
+    new RoomError(
+      'not-loaded',
+      'the part of emberlink that rooms need could not be loaded; this is tried again. Be online; ' +
+        'if that does not help, load the page anew: a newer version may have taken its place',
+      { cause },
+    ),
+);
 
 /**
  * Brings a ledger in sync with those of all members of a room, and keeps it so: through lost
@@ -16,14 +26,9 @@ import { isSharedSource, SharedRoom } from './tabs/shared-room.ts';
  */
 export function joinRoom(source: SyncSource, options: RoomOptions): Room {
   const replica = replicaOf(source);
-  const guarded = withRules(replica, options);
-  if (!isSharedSource(replica)) return new LocalRoom(guarded, options);
-  checkRoomOptions(options);
-  return new SharedRoom(replica, options, () => new LocalRoom(guarded, options));
-}
-
-function withRules(replica: Replica, { validate }: RoomOptions): Replica {
-  if (validate === undefined) return replica;
-  if (isLedgerReplica(replica)) return guardReplica(replica, validate);
-  throw new RoomError('invalid-option', 'validate looks at the commits of a ledger: give one');
+  const settings = roomSettings(options);
+  if (settings.validate !== undefined && !isLedgerReplica(replica)) {
+    throw new RoomError('invalid-option', 'validate looks at the commits of a ledger: give one');
+  }
+  return new LazyRoom(replica, settings, loadRooms);
 }

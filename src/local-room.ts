@@ -2,20 +2,22 @@ import { base64url } from 'multiformats/bases/base64';
 import { ProtocolError, RoomError } from './errors.ts';
 import type { Replica } from './protocol/replica.ts';
 import type { Session } from './protocol/session.ts';
-import { type Card, MAX_INFO_CHARACTERS } from './rooms/card.ts';
+import { Listeners } from './listeners.ts';
+import type { Card } from './rooms/card.ts';
 import { Introductions, THROUGH_MEMBERS } from './rooms/introductions.ts';
-import { checkRoom, RoomKeys } from './rooms/keys.ts';
+import { RoomKeys } from './rooms/keys.ts';
 import { Mesh } from './rooms/mesh.ts';
 import type { Peer, Permission } from './rooms/peer.ts';
-import { decodeValue, encodeValue, LocalPresence } from './rooms/presence.ts';
-import type { Room, RoomMember, RoomOptions, RoomPeer, RoomStatus } from './room.ts';
+import { LocalPresence } from './rooms/presence.ts';
+import type { Room, RoomMember, RoomPeer, RoomStatus } from './room.ts';
+import type { RoomSettings } from './room-settings.ts';
 import type { SignalingAdapter, SignalingMembership, SignalingStatus } from './rooms/signaling.ts';
 import { watchForPageEnd } from './rooms/page-end.ts';
 import { RisingNumbers } from './rooms/rising-numbers.ts';
 import { SignalingClient } from './rooms/signaling-client.ts';
+import { decodeValue, encodeValue } from './rooms/value.ts';
 import { watchForWaking } from './rooms/wake.ts';
 import { webRtcLinker } from './rooms/webrtc-linker.ts';
-import { tell } from './tell.ts';
 
 const DEFAULT_MAX_PEERS = 12;
 const DEFAULT_CONNECT_TIMEOUT_MS = 20_000;
@@ -24,10 +26,10 @@ const ANSWER_TIMEOUT_MS = 5000;
 
 /** A stay in a room with links of its own. */
 export class LocalRoom implements Room {
-  readonly id: string = base64url.baseEncode(crypto.getRandomValues(new Uint8Array(16)));
+  readonly id: string;
   readonly presence: LocalPresence;
 
-  readonly #options: RoomOptions;
+  readonly #settings: RoomSettings;
   readonly #replica: Replica;
   readonly #card: Card;
   readonly #numbers = new RisingNumbers();
@@ -36,8 +38,8 @@ export class LocalRoom implements Room {
   readonly #signaling: SignalingStatus[];
   readonly #iceServers = new Map<string, readonly RTCIceServer[]>();
   readonly #strangers = new Set<string>();
-  readonly #listeners = new Set<(room: Room) => void>();
-  readonly #messageListeners = new Set<(message: unknown, from: string) => void>();
+  readonly #listeners = new Listeners<[room: Room]>();
+  readonly #messageListeners = new Listeners<[message: unknown, from: string]>();
   #inner: { introductions: Introductions; mesh: Mesh; unwatch: () => void } | undefined;
   #everJoined = false;
   #error: RoomError | undefined;
@@ -47,18 +49,20 @@ export class LocalRoom implements Room {
   #seen: { readonly status: RoomStatus; readonly peers: readonly RoomPeer[] } | undefined;
   #telling = false;
 
-  constructor(replica: Replica, options: RoomOptions) {
-    checkRoomOptions(options);
+  constructor(replica: Replica, settings: RoomSettings, id: string) {
+    this.id = id;
     this.#replica = replica;
-    this.#options = options;
-    this.#adapters = adaptersOf(options);
+    this.#settings = settings;
+    this.#adapters = settings.signaling.map((each) =>
+      typeof each === 'string' ? new SignalingClient(each, settings) : each,
+    );
     this.#signaling = this.#adapters.map(() => ({ state: 'connecting' }));
     this.#card = {
       id: this.id,
       replica: base64url.baseEncode(replica.id ?? new Uint8Array(0)),
       startedAt: Date.now(),
-      access: options.access ?? 'write',
-      info: infoText(options.info),
+      access: settings.access ?? 'write',
+      info: settings.info,
     };
     this.presence = new LocalPresence({
       self: this.id,
@@ -77,8 +81,7 @@ export class LocalRoom implements Room {
   }
 
   subscribe(listener: (room: Room) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   async synced(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -100,8 +103,7 @@ export class LocalRoom implements Room {
   }
 
   onMessage(listener: (message: unknown, from: string) => void): () => void {
-    this.#messageListeners.add(listener);
-    return () => this.#messageListeners.delete(listener);
+    return this.#messageListeners.add(listener);
   }
 
   leave(): Promise<void> {
@@ -112,7 +114,7 @@ export class LocalRoom implements Room {
   // --- inside ---
 
   async #begin(): Promise<void> {
-    const { room, secret } = this.#options;
+    const { room, secret } = this.#settings;
     const keys = await RoomKeys.derive(room, secret);
     if (this.#left) return;
     const introductions = new Introductions(keys, this.#card, this.#numbers, {
@@ -184,20 +186,20 @@ export class LocalRoom implements Room {
   }
 
   #meshOptions(): ConstructorParameters<typeof Mesh>[0] {
-    const { compression, helloTimeoutMs } = this.#options;
+    const { compression, helloTimeoutMs } = this.#settings;
     return {
       replica: this.#replica,
-      linker: this.#options.linker ?? webRtcLinker(this.#options),
+      linker: this.#settings.linker ?? webRtcLinker(this.#settings),
       card: this.#card,
       numbers: this.#numbers,
-      maxPeers: this.#options.maxPeers ?? DEFAULT_MAX_PEERS,
-      connectTimeoutMs: this.#options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+      maxPeers: this.#settings.maxPeers ?? DEFAULT_MAX_PEERS,
+      connectTimeoutMs: this.#settings.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
       iceServers: () => {
         const given = [
-          ...(this.#options.iceServers ?? []),
+          ...(this.#settings.iceServers ?? []),
           ...[...this.#iceServers.values()].flat(),
         ];
-        return this.#options.iceServers === undefined && given.length === 0 ? undefined : given;
+        return this.#settings.iceServers === undefined && given.length === 0 ? undefined : given;
       },
       authorize: (card) => this.#authorize(card),
       session: {
@@ -208,15 +210,13 @@ export class LocalRoom implements Room {
   }
 
   async #authorize(card: Card): Promise<Permission> {
-    const answer = (await this.#options.authorize?.(memberOf(card))) ?? true;
+    const answer = (await this.#settings.authorize?.(memberOf(card))) ?? true;
     if (answer === false) return 'refused';
     return answer === 'read' ? 'read' : 'write';
   }
 
   #hearEvent(from: string, value: Uint8Array): void {
-    const message = decodeValue(value);
-    for (const listener of this.#messageListeners)
-      tell(([text, id]) => listener(text, id), [message, from] as const);
+    this.#messageListeners.tell(decodeValue(value), from);
   }
 
   #wake(): void {
@@ -269,7 +269,7 @@ export class LocalRoom implements Room {
     this.#telling = true;
     queueMicrotask(() => {
       this.#telling = false;
-      for (const listener of this.#listeners) tell(listener, this);
+      this.#listeners.tell(this);
     });
   }
 
@@ -374,39 +374,6 @@ async function sessionSynced(session: Session, options: { signal?: AbortSignal }
     // Such a member takes nothing from us, and so there is nothing that it could still have to store.
     if (!(error instanceof ProtocolError && error.code === 'read-only')) throw error;
   }
-}
-
-/** @throws RoomError `invalid-option` */
-export function checkRoomOptions(options: RoomOptions): void {
-  checkRoom(options.room, options.secret);
-  checkNumbers(options);
-  adaptersOf(options);
-  infoText(options.info);
-}
-
-function adaptersOf(options: RoomOptions): readonly SignalingAdapter[] {
-  const { signaling } = options;
-  const all = Array.isArray(signaling) ? signaling : [signaling];
-  if (all.length === 0) throw new RoomError('invalid-option', 'signaling: at least one is needed');
-  return all.map((each: string | SignalingAdapter) =>
-    typeof each === 'string' ? new SignalingClient(each, options) : each,
-  );
-}
-
-function checkNumbers({ maxPeers, connectTimeoutMs }: RoomOptions): void {
-  if (maxPeers !== undefined && !(Number.isSafeInteger(maxPeers) && maxPeers >= 2)) {
-    throw new RoomError('invalid-option', `maxPeers is a whole number from 2 on, not ${maxPeers}`);
-  }
-  if (connectTimeoutMs !== undefined && !(connectTimeoutMs > 0)) {
-    throw new RoomError('invalid-option', `connectTimeoutMs is positive, not ${connectTimeoutMs}`);
-  }
-}
-
-function infoText(info: unknown): string {
-  if (info === undefined) return '';
-  const text: unknown = JSON.stringify(info);
-  if (typeof text === 'string' && text.length <= MAX_INFO_CHARACTERS) return text;
-  throw new RoomError('invalid-option', `info is JSON of up to ${MAX_INFO_CHARACTERS} characters`);
 }
 
 function memberOf({ id, replica, info, access }: Card): RoomMember {

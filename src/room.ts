@@ -83,7 +83,8 @@ export interface RoomStatus {
   readonly signaling: readonly { readonly name: string; readonly status: SignalingStatus }[];
   /**
    * `wrong-secret`: somebody in the room has another secret; `unauthorized`: a server does not let us
-   * in; `left` with a cause: the ledger was closed.
+   * in; `not-loaded`: what rooms need of this library could not be loaded, and is tried again; `left`
+   * with a cause: the ledger was closed.
    */
   readonly error: RoomError | undefined;
 }

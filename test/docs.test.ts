@@ -75,15 +75,15 @@ import {
   decodeMemberMessage,
   encodeMemberMessage,
   MAX_BEACON_LINKS,
-  MAX_VALUE_BYTES,
   type MemberMessage,
 } from '../src/rooms/member-messages.ts';
 import { MAX_LINE_MEMBERS, MAX_LINE_MESSAGE_BYTES } from '../src/rooms/pasted-line.ts';
+import { MAX_VALUE_BYTES } from '../src/rooms/value.ts';
 import { KEPT_SYMBOLS, KEY_BYTES } from '../src/sketch.ts';
 import { MemoryPlace } from '../src/storage/memory.ts';
-import { MAX_PORT_MESSAGE_BYTES } from '../src/transports/data-port.ts';
 import { createMemoryChannelPair } from '../src/transports/memory.ts';
 import { MAX_CANDIDATES, MAX_LINK_SIGNAL_CHARACTERS } from '../src/transports/negotiation.ts';
+import { MAX_PORT_MESSAGE_BYTES } from '../src/transports/port-limits.ts';
 import { MAX_SIGNAL_TEXT } from '../src/transports/signal.ts';
 import { MAX_RECEIVED_FRAME_BYTES } from '../src/transports/webrtc-channel.ts';
 import { DEFAULT_KEEP_ALIVE_MS, MAX_WEBSOCKET_FRAME_BYTES } from '../src/transports/websocket.ts';

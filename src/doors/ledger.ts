@@ -19,16 +19,16 @@ export {
   type Document,
   type DocumentValue,
 } from '../ledger/document.ts';
-export {
-  guardReplica,
-  type GuardedReplica,
-  type IncomingChange,
-  type IncomingCommit,
-  type IncomingOperation,
-  type IncomingSnapshot,
-  type Validate,
-  type Verdict,
+export type {
+  GuardedReplica,
+  IncomingChange,
+  IncomingCommit,
+  IncomingOperation,
+  IncomingSnapshot,
+  Validate,
+  Verdict,
 } from '../ledger/guard.ts';
+export { guardReplica } from '../ledger/guard-replica.ts';
 export type {
   Conflict,
   ConflictVersion,

@@ -28,7 +28,6 @@ export type {
   RoomStatus,
 } from '../room.ts';
 export type { Access } from '../rooms/handshake.ts';
-export { createRoomSecret, roomId } from '../rooms/keys.ts';
 export type { Link, LinkAttempt, Linker, LinkOptions, LinkSignal, Port } from '../rooms/link.ts';
 export type { PastedLineStatus } from '../rooms/pasted-line.ts';
 export {
@@ -37,6 +36,8 @@ export {
   type PastedSignalingOptions,
 } from '../rooms/pasted-signaling.ts';
 export type { RoomPresence } from '../rooms/presence.ts';
+export { roomId } from '../rooms/room-id.ts';
+export { createRoomSecret } from '../rooms/room-secret.ts';
 export type {
   SignalingAdapter,
   SignalingEvents,

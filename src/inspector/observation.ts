@@ -1,15 +1,15 @@
-import {
-  type Change,
-  type Clock,
-  type Conflict,
-  type DocumentValue,
-  type Ledger,
-  type LedgerUsage,
-  type Room,
-  type RoomPeer,
-  type TraceEvent,
-  traceSync,
+import type {
+  Change,
+  Clock,
+  Conflict,
+  DocumentValue,
+  Ledger,
+  LedgerUsage,
+  Room,
+  RoomPeer,
+  TraceEvent,
 } from '../index.ts';
+import { traceSync } from '../trace-sync.ts';
 import { CommitGraph } from './commit-graph.ts';
 import { type EventKind, EventLog } from './event-log.ts';
 import { Flight } from './flight.ts';

@@ -92,11 +92,6 @@ export interface LedgerHistory {
   snapshot(): AsyncGenerator<Block>;
 }
 
-/** True for what a guard can stand before. */
-export function isLedgerReplica(replica: object): replica is LedgerReplica {
-  return 'isKnown' in replica && 'bringsNews' in replica;
-}
-
 /** The replica of a ledger that is here. */
 export class LocalReplica implements LedgerReplica {
   readonly id: Uint8Array;

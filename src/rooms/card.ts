@@ -1,3 +1,5 @@
+import { base64url } from 'multiformats/bases/base64';
+
 /** Who a member of a room is, as it says itself to those who know the room's secret. */
 export interface Card {
   /** Of this one stay in the room: 16 random bytes as 22 characters of base64url. */
@@ -16,6 +18,11 @@ export const MAX_INFO_CHARACTERS = 1024;
 
 const ID_PATTERN = /^[A-Za-z0-9_-]{22}$/;
 const REPLICA_PATTERN = /^[A-Za-z0-9_-]{0,86}$/;
+
+/** An id for one stay in a room. */
+export function createMemberId(): string {
+  return base64url.baseEncode(crypto.getRandomValues(new Uint8Array(16)));
+}
 
 export function isMemberId(value: unknown): value is string {
   return typeof value === 'string' && ID_PATTERN.test(value);

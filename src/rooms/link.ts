@@ -22,7 +22,7 @@ export interface Port {
   listen(handler: (message: Uint8Array) => void): void;
 }
 
-export { MAX_PORT_MESSAGE_BYTES } from '../transports/data-port.ts';
+export { MAX_PORT_MESSAGE_BYTES } from '../transports/port-limits.ts';
 
 /** One attempt at a link with one member; and, once that stands, what keeps it going. */
 export interface LinkAttempt {

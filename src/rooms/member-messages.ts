@@ -1,7 +1,7 @@
 import { decode, encode } from '../dag-cbor.ts';
 import { ProtocolError } from '../errors.ts';
 import { type Card, isMemberId, readCard } from './card.ts';
-import { MAX_PORT_MESSAGE_BYTES } from './link.ts';
+import { MAX_VALUE_BYTES } from './value.ts';
 
 /** What linked members tell each other beside their session. */
 export type MemberMessage =
@@ -58,8 +58,6 @@ const TAG_EVENT = 4;
 const TAG_LEAVING = 5;
 const TAG_RELAY = 6;
 
-/** The largest presence value or broadcast message, in bytes of dag-cbor. */
-export const MAX_VALUE_BYTES: number = MAX_PORT_MESSAGE_BYTES - 256;
 export const MAX_BEACON_LINKS = 256;
 const DATA_PATTERN = /^[A-Za-z0-9_-]*$/;
 

@@ -15,10 +15,11 @@ import { THROUGH_MEMBERS, type Introductions } from './introductions.ts';
 import { LinkMap } from './link-map.ts';
 import { Linking, type LinkingOptions } from './linking.ts';
 import type { MemberLink } from './member-link.ts';
-import { encodeMemberMessage, MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
+import { encodeMemberMessage, type MemberMessage } from './member-messages.ts';
 import { newPeer, type Peer, type PeerRecord } from './peer.ts';
 import { Seen } from './seen.ts';
 import { wantedLinks } from './topology.ts';
+import { MAX_VALUE_BYTES } from './value.ts';
 
 /** What one member tells all others. */
 export type Spread = MemberMessage & { kind: 'presence' | 'event' };

@@ -1,8 +1,7 @@
 import { equalBytes } from '../bytes.ts';
-import { decode, encode } from '../dag-cbor.ts';
-import { RoomError } from '../errors.ts';
-import { tell } from '../tell.ts';
-import { MAX_VALUE_BYTES, type MemberMessage } from './member-messages.ts';
+import { Listeners } from '../listeners.ts';
+import type { MemberMessage } from './member-messages.ts';
+import { decodeValue, encodeValue } from './value.ts';
 
 /** 60 updates a second: what comes faster replaces what waits. */
 const UPDATE_INTERVAL_MS = 1000 / 60;
@@ -48,7 +47,7 @@ export interface RoomPresence {
 export class LocalPresence implements RoomPresence {
   readonly #host: PresenceHost;
   readonly #others = new Map<string, Entry>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners<[]>();
   #own: Entry | undefined;
   #all: ReadonlyMap<string, unknown> = new Map();
   #sentAt = Number.NEGATIVE_INFINITY;
@@ -76,8 +75,7 @@ export class LocalPresence implements RoomPresence {
   }
 
   subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   // --- for the room ---
@@ -135,32 +133,7 @@ export class LocalPresence implements RoomPresence {
   #changed(): void {
     const shown = [...this.#others].filter(([, { bytes }]) => bytes !== undefined);
     this.#all = new Map(shown.map(([id, { value }]) => [id, value]));
-    for (const listener of this.#listeners) tell(listener, undefined);
-  }
-}
-
-/** @throws RoomError `invalid-option` for what dag-cbor cannot hold, or is too large */
-export function encodeValue(value: unknown): Uint8Array {
-  let bytes: Uint8Array;
-  try {
-    bytes = encode(value);
-  } catch (cause) {
-    throw new RoomError('invalid-option', 'a value that dag-cbor cannot hold', { cause });
-  }
-  if (bytes.length <= MAX_VALUE_BYTES) return bytes;
-  throw new RoomError(
-    'invalid-option',
-    `a value of ${bytes.length} bytes; at most ${MAX_VALUE_BYTES}`,
-  );
-}
-
-/** What a member sent; undefined for nothing, and for what is no dag-cbor. */
-export function decodeValue(bytes: Uint8Array | undefined): unknown {
-  if (bytes === undefined) return undefined;
-  try {
-    return decode(bytes);
-  } catch {
-    return undefined;
+    this.#listeners.tell();
   }
 }
 

@@ -13,8 +13,8 @@ import { Sketch } from '../sketch.ts';
 import { tell } from '../tell.ts';
 import type { TabEnvironment } from './environment.ts';
 import type { LedgerTab } from './ledger-tab.ts';
-import type { SharedSource } from './shared-room.ts';
 import { readStream } from './read-stream.ts';
+import type { SharedSource } from './shared-source.ts';
 
 /** How many blocks' writers are remembered. */
 const MAX_WRITERS = 4096;

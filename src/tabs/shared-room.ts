@@ -1,10 +1,12 @@
 import { base64url } from 'multiformats/bases/base64';
 import { RoomError } from '../errors.ts';
-import type { Room, RoomOptions, RoomPeer, RoomStatus } from '../room.ts';
-import { encodeValue, type RoomPresence } from '../rooms/presence.ts';
+import { Listeners } from '../listeners.ts';
+import type { Room, RoomPeer, RoomStatus } from '../room.ts';
+import { joiningStatus, type RoomSettings } from '../room-settings.ts';
+import type { RoomPresence } from '../rooms/presence.ts';
+import { encodeValue } from '../rooms/value.ts';
 import { sha256 } from '../sha256.ts';
-import { tell } from '../tell.ts';
-import type { TabChannel, TabEnvironment } from './environment.ts';
+import type { TabChannel } from './environment.ts';
 import { Leadership } from './leadership.ts';
 import {
   decodeRoomMessage,
@@ -12,31 +14,14 @@ import {
   type RoomMessage,
   type RoomView,
 } from './room-messages.ts';
+import { ledgerClosed, type SharedSource } from './shared-source.ts';
 
 /** How many turns of asking pass between two questions whether the tab in the room still lives. */
 const TURNS = 5;
 /** So many of them in a row have no answer before another tab goes into the room instead. */
 const PATIENCE = 3;
 
-const NOTHING_YET: RoomView = {
-  id: '',
-  status: { state: 'joining', signaling: [], error: undefined },
-  peers: [],
-};
-
 const LEFT: RoomStatus = { state: 'left', signaling: [], error: undefined };
-
-/** A ledger that several tabs have open: they are in a room together. */
-export interface SharedSource {
-  readonly id: Uint8Array;
-  readonly tabs: TabEnvironment;
-  /** Calls the listener when this tab has the ledger no more. */
-  onClosed(listener: () => void): void;
-}
-
-export function isSharedSource(source: object): source is SharedSource {
-  return 'tabs' in source && 'onClosed' in source;
-}
 
 /**
  * The stay in a room of all tabs that have a ledger open: one of them is in it, the others see what it
@@ -49,14 +34,14 @@ export class SharedRoom implements Room {
   readonly #leadership: Leadership;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #unwatchFreezing: () => void;
-  readonly #listeners = new Set<(room: Room) => void>();
-  readonly #presenceListeners = new Set<() => void>();
-  readonly #messageListeners = new Set<(message: unknown, from: string) => void>();
+  readonly #listeners = new Listeners<[room: Room]>();
+  readonly #presenceListeners = new Listeners<[]>();
+  readonly #messageListeners = new Listeners<[message: unknown, from: string]>();
   /** What `synced` waits for here, by its id. */
   readonly #syncs = new Map<string, { resolve: () => void; reject: (error: unknown) => void }>();
   /** Where this tab is the one in the room. */
   #room: Room | undefined;
-  #view: RoomView = NOTHING_YET;
+  #view: RoomView;
   #all: ReadonlyMap<string, unknown> = new Map();
   #own: unknown;
   #isClosed = false;
@@ -66,10 +51,11 @@ export class SharedRoom implements Room {
   #leaving: Promise<void> | undefined;
 
   /** @param enter goes into the room */
-  constructor(source: SharedSource, options: RoomOptions, enter: () => Room) {
+  constructor(source: SharedSource, settings: RoomSettings, enter: () => Room) {
     const { tabs: environment } = source;
-    const name = roomName(options, source.id);
+    const name = roomName(settings, source.id);
     this.#enter = enter;
+    this.#view = { id: '', status: joiningStatus(settings), peers: [] };
     this.#channel = environment.openChannel(name, (data) => this.#hear(data));
     this.#unwatchFreezing = environment.watchFreezing((frozen) => {
       this.#frozen = frozen;
@@ -78,7 +64,7 @@ export class SharedRoom implements Room {
     this.presence = {
       set: (value) => this.#present(value),
       all: () => this.#all,
-      subscribe: (listener) => this.#onPresence(listener),
+      subscribe: (listener) => this.#presenceListeners.add(listener),
       get own() {
         return own();
       },
@@ -90,8 +76,7 @@ export class SharedRoom implements Room {
     this.#timer = setInterval(() => this.#ask(), environment.askAgainMs * TURNS);
     this.#say({ kind: 'hello' });
     source.onClosed(() => {
-      const error = new RoomError('left', 'the room was left because its ledger was closed');
-      this.#leaving ??= this.#leave({ ...LEFT, error });
+      this.#leaving ??= this.#leave({ ...LEFT, error: ledgerClosed() });
     });
   }
 
@@ -108,8 +93,7 @@ export class SharedRoom implements Room {
   }
 
   subscribe(listener: (room: Room) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   async synced(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -137,8 +121,7 @@ export class SharedRoom implements Room {
   }
 
   onMessage(listener: (message: unknown, from: string) => void): () => void {
-    this.#messageListeners.add(listener);
-    return () => this.#messageListeners.delete(listener);
+    return this.#messageListeners.add(listener);
   }
 
   leave(): Promise<void> {
@@ -161,7 +144,7 @@ export class SharedRoom implements Room {
       room.presence.subscribe(() => this.#lookAround()),
       room.onMessage((message, from) => {
         this.#say({ kind: 'heard', message, from });
-        this.#tellMessage(message, from);
+        this.#messageListeners.tell(message, from);
       }),
     ];
     this.#look();
@@ -216,7 +199,7 @@ export class SharedRoom implements Room {
         this.#own = message.own;
         return this.#showPresence(message.others);
       case 'heard':
-        return this.#tellMessage(message.message, message.from);
+        return this.#messageListeners.tell(message.message, message.from);
       case 'present':
         this.#own = message.value;
         return this.#room?.presence.set(message.value);
@@ -263,18 +246,12 @@ export class SharedRoom implements Room {
 
   #show(view: RoomView): void {
     this.#view = view;
-    for (const listener of this.#listeners) tell(listener, this);
+    this.#listeners.tell(this);
   }
 
   #showPresence(others: readonly (readonly [string, unknown])[]): void {
     this.#all = new Map(others);
-    for (const listener of this.#presenceListeners) tell(listener, undefined);
-  }
-
-  #tellMessage(message: unknown, from: string): void {
-    for (const listener of this.#messageListeners) {
-      tell(([said, by]) => listener(said, by), [message, from] as const);
-    }
+    this.#presenceListeners.tell();
   }
 
   #present(value: unknown): void {
@@ -282,11 +259,6 @@ export class SharedRoom implements Room {
     this.#own = value;
     this.#room?.presence.set(value);
     this.#say({ kind: 'present', value });
-  }
-
-  #onPresence(listener: () => void): () => void {
-    this.#presenceListeners.add(listener);
-    return () => this.#presenceListeners.delete(listener);
   }
 
   async #leave(status: RoomStatus = LEFT): Promise<void> {
@@ -309,8 +281,7 @@ export class SharedRoom implements Room {
 }
 
 /** The lock and the channel of those tabs that would be the same member of a room. */
-function roomName(options: RoomOptions, replicaId: Uint8Array): string {
-  const { room, secret } = options;
+function roomName({ room, secret }: RoomSettings, replicaId: Uint8Array): string {
   const parts = [room, secret ?? '', replicaId].map((part) =>
     sha256(typeof part === 'string' ? new TextEncoder().encode(part) : part),
   );

@@ -1,9 +1,7 @@
 import { ConnectionError, ProtocolError } from '../errors.ts';
 import { checkFrameSize, Inbox } from './inbox.ts';
+import { MAX_PORT_MESSAGE_BYTES } from './port-limits.ts';
 import { toFrame } from './webrtc-channel.ts';
-
-/** 16 KiB: what every WebRTC implementation takes in one message. */
-export const MAX_PORT_MESSAGE_BYTES = 16_384;
 
 /** What a port that may lose keeps for a caller who does not listen yet. */
 const MAX_UNHEARD_BYTES: number = 64 * 1024;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { EmberlinkError } from '../../src/errors.ts';
-import { guardReplica, type Validate } from '../../src/ledger/guard.ts';
+import type { Validate } from '../../src/ledger/guard.ts';
+import { guardReplica } from '../../src/ledger/guard-replica.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import { Session } from '../../src/protocol/session.ts';

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Block } from '../../src/blocks.ts';
 import { BlockError, type ProtocolError } from '../../src/errors.ts';
-import { guardReplica, type IncomingChange, type Validate } from '../../src/ledger/guard.ts';
+import type { IncomingChange, Validate } from '../../src/ledger/guard.ts';
+import { guardReplica } from '../../src/ledger/guard-replica.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { MAX_ABORT_TEXT } from '../../src/protocol/messages.ts';
 import { join, type Joined, outcome } from '../protocol/wire.ts';

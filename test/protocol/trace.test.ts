@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { guardReplica } from '../../src/ledger/guard.ts';
+import { guardReplica } from '../../src/ledger/guard-replica.ts';
 import type { Replica } from '../../src/protocol/replica.ts';
 import type { TraceEvent } from '../../src/protocol/trace.ts';
 import { traceSync } from '../../src/trace-sync.ts';

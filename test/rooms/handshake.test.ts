@@ -8,7 +8,8 @@ import {
   type Access,
   type Admission,
 } from '../../src/rooms/handshake.ts';
-import { createRoomSecret, RoomKeys } from '../../src/rooms/keys.ts';
+import { RoomKeys } from '../../src/rooms/keys.ts';
+import { createRoomSecret } from '../../src/rooms/room-secret.ts';
 import { createMemoryChannelPair } from '../../src/transports/memory.ts';
 import { outcome, Script, Tap } from '../protocol/wire.ts';
 import { mutated } from '../fuzz/mutate.ts';

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { RoomError } from '../../src/errors.ts';
-import { createRoomSecret, roomId, RoomKeys } from '../../src/rooms/keys.ts';
+import { RoomKeys } from '../../src/rooms/keys.ts';
+import { roomId } from '../../src/rooms/room-id.ts';
+import { createRoomSecret } from '../../src/rooms/room-secret.ts';
 
 const plain = new TextEncoder().encode('an offer');
 

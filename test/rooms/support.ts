@@ -57,7 +57,12 @@ export class Party {
 
   /** Another stay with a ledger that is open. */
   enter(ledger: Ledger, options: Partial<RoomOptions> = {}): Member {
-    const room = joinRoom(ledger, {
+    return this.add(ledger, joinRoom(ledger, this.optionsOf(ledger, options)));
+  }
+
+  /** What a member joins the room with. */
+  optionsOf(ledger: Ledger, options: Partial<RoomOptions> = {}): RoomOptions {
+    return {
       room: 'garden',
       secret: SECRET,
       signaling: this.server.adapter('memory', (address) => {
@@ -66,7 +71,11 @@ export class Party {
       linker: this.#countingLinker(ledger.name),
       info: ledger.name,
       ...options,
-    });
+    };
+  }
+
+  /** A stay that ends with this party. */
+  add(ledger: Ledger, room: Room): Member {
     const member = { ledger, room };
     this.#ledgers.add(ledger);
     this.#members.push(member);

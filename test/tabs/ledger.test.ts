@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Change, Ledger } from '../../src/ledger/ledger.ts';
 import type { Document } from '../../src/ledger/document.ts';
-import { guardReplica } from '../../src/ledger/guard.ts';
+import { guardReplica } from '../../src/ledger/guard-replica.ts';
 import { TABS_VERSION } from '../../src/tabs/messages.ts';
 import { memoryLedger } from '../ledger/support.ts';
 import { join } from '../protocol/wire.ts';

@@ -32,6 +32,7 @@ export const BUNDLERS: Readonly<Record<string, () => Promise<string>>> = {
       absWorkingDir: join(apps, 'esbuild'),
       entryPoints: ['main.js'],
       bundle: true,
+      splitting: true,
       minify: true,
       format: 'esm',
       outdir: built,

@@ -1,4 +1,4 @@
-import { openLedger, Sync } from 'emberlink';
+import { joinRoom, openLedger, Sync } from 'emberlink';
 import { show, tryOut } from '../try-out.js';
 
-show(await tryOut({ openLedger, Sync }));
+show(await tryOut({ openLedger, Sync, joinRoom }));
