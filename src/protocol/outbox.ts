@@ -412,7 +412,7 @@ export class Outbox {
   }
 
   #cutFrame(): void {
-    const frame = encodeCarFrame(this.#parts, this.#partsLength);
+    const frame = encodeCarFrame(this.#parts);
     this.#full.push({ frame, blockEnd: this.#blockEnd });
     this.#parts = [];
     this.#partsLength = 0;
