@@ -5,6 +5,7 @@ import { concatBytes } from '../bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import { KEY_BYTES, SALT_BYTES } from '../sketch.ts';
 import { type CidList, countOf, packCids, parseCidList, unpackCids } from './diff/list.ts';
+import { malformed, outOfTurn, overLimit } from './violations.ts';
 
 /** What `hello` carries; a side that hears another version aborts with `unsupported-version`. */
 export const PROTOCOL_VERSION = 1;
@@ -147,7 +148,7 @@ export function* byteParts(
 
 /** A message that its sender must not send at this point. */
 export function unexpected({ kind }: Message): ProtocolError {
-  return new ProtocolError('unexpected-message', `${kind} must not come at this point`);
+  return outOfTurn(`${kind} must not come at this point`);
 }
 
 /** One side takes nothing, and the other one sent something, or wants to know when that is stored. */
@@ -198,9 +199,7 @@ function valuesOf(payload: Uint8Array): unknown[] {
   try {
     values = decodeCbor(payload);
   } catch (cause) {
-    throw new ProtocolError('malformed-frame', 'the fields of a message are no dag-cbor', {
-      cause,
-    });
+    throw malformed('the fields of a message are no dag-cbor', cause);
   }
   if (!Array.isArray(values)) throw malformed('the fields of a message are no array');
   return values;
@@ -235,7 +234,7 @@ function countWithin(least: number, most: number): Form<number> {
   return one((value, what) => {
     const number = count.read(() => value, what);
     if (number >= least && number <= most) return number;
-    throw new ProtocolError('limit-exceeded', `${what}: ${number}, not ${least} to ${most}`);
+    throw overLimit(`${what}: ${number}, not ${least} to ${most}`);
   });
 }
 
@@ -303,7 +302,7 @@ const fewCids: Form<readonly CID[]> = {
   read: (next, what) => {
     const list = cidList.read(next, what);
     if (countOf(list) <= MAX_HELLO_HEADS) return unpackCids(list);
-    throw new ProtocolError('limit-exceeded', `${what}: more than ${MAX_HELLO_HEADS} CIDs`);
+    throw overLimit(`${what}: more than ${MAX_HELLO_HEADS} CIDs`);
   },
 };
 
@@ -381,7 +380,3 @@ const frames = Object.entries(FRAMES).map(([kind, { tag, fields }]): Frame => ({
 }));
 const FRAMES_BY_KIND = new Map(frames.map((frame) => [frame.kind, frame]));
 const FRAMES_BY_TAG = new Map(frames.map((frame) => [frame.tag, frame]));
-
-function malformed(text: string): ProtocolError {
-  return new ProtocolError('malformed-frame', text);
-}
