@@ -135,6 +135,8 @@ export class SignalError extends EmberlinkError<SignalErrorCode> {
 export type ConnectionErrorCode =
   | 'no-webrtc'
   | 'no-websocket'
+  /** A part of this library could not be loaded: the page is offline, or its files are gone. */
+  | 'not-loaded'
   | 'connect-timeout'
   | 'connect-failed'
   | 'peer-gone'

@@ -1,13 +1,15 @@
 import { ConnectionError, SignalError } from './errors.ts';
+import { loadPart } from './load-part.ts';
+import { notLoaded } from './not-loaded.ts';
 import type { Channel } from './protocol/channel.ts';
 import type { Replica } from './protocol/replica.ts';
-import { Session } from './protocol/session.ts';
+import type { Session } from './protocol/session.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { replicaOf, type SyncSource } from './sync-source.ts';
 import { asError, Status } from './status.ts';
-import { PastedSignals } from './transports/pasted-signals.ts';
+import type { PastedSignals } from './transports/pasted-signals.ts';
 import type { DecodedSignal, SignalFormat } from './transports/signal.ts';
-import { WebRtcLink, type WebRtcOptions } from './transports/webrtc.ts';
+import type { WebRtcLink, WebRtcOptions } from './transports/webrtc.ts';
 
 export interface SyncOptions extends Omit<WebRtcOptions, 'initiator'> {
   /** How long the other side may take for its first message, once connected. Default 30,000. */
@@ -46,8 +48,9 @@ export type SyncStatus =
  */
 const MAX_FRAME_BYTES = 262_144;
 
-/** What each replica in this process has offered and accepted: signals serve once. */
-const signalsByReplica = new WeakMap<Replica, PastedSignals>();
+type Machinery = typeof import('./sync-machinery.ts');
+
+const loadMachinery = loadPart<Machinery>(() => import('./sync-machinery.ts'), notLoaded);
 
 /**
  * Joins a ledger to one peer over WebRTC, introduced by two strings: one side makes an `offer`, the
@@ -63,6 +66,8 @@ export class Sync {
   readonly #status: Status<SyncStatus> = new Status<SyncStatus>({ state: 'new' });
   readonly #connected: Promise<Session>;
   #settleConnected: { resolve: (session: Session) => void; reject: (error: Error) => void };
+  /** Once it was needed, and could be loaded. */
+  #machinery: Machinery | undefined;
   #link: WebRtcLink | undefined;
   #session: Session | undefined;
   /** The mark of the offer that this side made, to know its answer. */
@@ -94,14 +99,19 @@ export class Sync {
   /**
    * Makes the string that the other side accepts.
    * @throws SignalError `wrong-state` when this Sync was used before
-   * @throws ConnectionError `no-webrtc`, `connect-timeout`, `closed`
+   * @throws ConnectionError `no-webrtc`, `connect-timeout`, `closed`; `not-loaded` when a part of this
+   *   library could not be loaded: this Sync can then be used as before
    */
   async offer(options: OfferOptions = {}): Promise<string> {
     this.#expectNew('offer');
     this.#status.set({ state: 'offering' });
-    const link = this.#openLink(true);
+    const machinery = await this.#load().catch((error: unknown) => {
+      this.#status.set({ state: 'new' });
+      throw error;
+    });
+    const link = this.#openLink(machinery, true);
     const signal = await this.#orClose(link.localSignal());
-    const { text, mark } = this.#signals.offer(signal, options.format ?? 'short');
+    const { text, mark } = this.#signalsOf(machinery).offer(signal, options.format ?? 'short');
     this.#mark = mark;
     return text;
   }
@@ -115,11 +125,15 @@ export class Sync {
    * @throws ConnectionError like `offer`
    */
   async accept(offer: string): Promise<string> {
-    const signal = this.#signals.readOffer(offer);
+    // One that has ended needs no machinery to say so.
+    if (this.status.state === 'closed') this.#expectNew('accept');
+    const machinery = await this.#load();
+    const signals = this.#signalsOf(machinery);
+    const signal = signals.readOffer(offer);
     this.#expectNew('accept');
-    return this.#signals.answer(signal, async () => {
+    return signals.answer(signal, async () => {
       this.#status.set({ state: 'accepting' });
-      const link = this.#openLink(false, signal);
+      const link = this.#openLink(machinery, false, signal);
       link.acceptSignal(signal);
       return this.#orClose(link.localSignal());
     });
@@ -133,21 +147,23 @@ export class Sync {
    *   be used as before
    */
   connect(answer: string): void {
-    const signal = this.#signals.readAnswer(answer);
+    // Without machinery nothing was offered, and no text could be read.
+    const machinery = this.#machinery;
+    const signal = machinery && this.#signalsOf(machinery).readAnswer(answer);
     if (this.status.state === 'closed') {
       throw new SignalError('wrong-state', 'this Sync has ended: make a new one, and a new offer');
     }
     if (this.#mark !== undefined && this.status.state !== 'offering') {
       throw new SignalError('already-used', 'this offer has been answered: make a new Sync');
     }
-    if (this.#mark === undefined || this.#link === undefined) {
+    if (!machinery || !signal || this.#mark === undefined || this.#link === undefined) {
       throw new SignalError('wrong-state', 'there is no offer to answer: call offer first');
     }
     if (signal.answers !== undefined && signal.answers !== this.#mark) {
       throw new SignalError('other-offer', 'this is the answer to another offer, not to this one');
     }
     this.#status.set({ state: 'connecting' });
-    this.#awaitChannel(this.#link, signal);
+    this.#awaitChannel(machinery, this.#link, signal);
     this.#link.acceptSignal(signal);
   }
 
@@ -195,13 +211,18 @@ export class Sync {
 
   // --- inside ---
 
-  get #signals(): PastedSignals {
-    let signals = signalsByReplica.get(this.#replica);
-    if (signals === undefined) {
-      signals = new PastedSignals();
-      signalsByReplica.set(this.#replica, signals);
-    }
-    return signals;
+  /** @throws ConnectionError `not-loaded`; `closed` when that comes first */
+  async #load(): Promise<Machinery> {
+    const loading = loadMachinery();
+    const machinery = await Promise.race([loading, this.#connected.then(() => loading)]);
+    if (this.status.state === 'closed') throw syncClosed();
+    this.#machinery = machinery;
+    return machinery;
+  }
+
+  /** What was offered and accepted for this replica, by any Sync: signals serve once. */
+  #signalsOf({ PastedSignals }: Machinery): PastedSignals {
+    return PastedSignals.of(this.#replica);
   }
 
   #expectNew(verb: string): void {
@@ -212,28 +233,32 @@ export class Sync {
     );
   }
 
-  #openLink(initiator: boolean, remote?: DecodedSignal): WebRtcLink {
+  #openLink(machinery: Machinery, initiator: boolean, remote?: DecodedSignal): WebRtcLink {
     // A listener may have ended this Sync when it heard of the new status.
     if (this.status.state === 'closed') throw syncClosed();
     const { helloTimeoutMs: _, ...options } = this.#options;
-    const link = new WebRtcLink({ maxFrameBytes: MAX_FRAME_BYTES, ...options, initiator });
+    const link = new machinery.WebRtcLink({
+      maxFrameBytes: MAX_FRAME_BYTES,
+      ...options,
+      initiator,
+    });
     this.#link = link;
     if (remote === undefined) {
       // The offering side may fail before anybody answers: by its timeout.
       link.connected.catch((error: unknown) => this.#end(asError(error)));
     } else {
-      this.#awaitChannel(link, remote);
+      this.#awaitChannel(machinery, link, remote);
     }
     return link;
   }
 
-  #awaitChannel(link: WebRtcLink, remote: DecodedSignal): void {
+  #awaitChannel(machinery: Machinery, link: WebRtcLink, remote: DecodedSignal): void {
     link.connected
-      .then((channel) => this.#converse(channel, remote))
+      .then((channel) => this.#converse(machinery, channel, remote))
       .catch((error: unknown) => this.#end(asError(error)));
   }
 
-  #converse(channel: Channel, remote: DecodedSignal): void {
+  #converse({ Session }: Machinery, channel: Channel, remote: DecodedSignal): void {
     if (this.status.state === 'closed') {
       channel.destroy();
       return;

@@ -1,20 +1,18 @@
 import { ConnectionError, LedgerError, ProtocolError, RoomError } from './errors.ts';
+import { loadPart } from './load-part.ts';
+import { notLoaded } from './not-loaded.ts';
 import type { Replica } from './protocol/replica.ts';
-import { Session } from './protocol/session.ts';
+import type { Session } from './protocol/session.ts';
 import { Backoff } from './rooms/backoff.ts';
-import { DEFAULT_HANDSHAKE_TIMEOUT_MS, enterRoom, type Access } from './rooms/handshake.ts';
-import { DEFAULT_ROOM, RoomKeys } from './rooms/keys.ts';
+import type { Access } from './rooms/handshake.ts';
 import { watchForWaking } from './rooms/wake.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { asError, Status } from './status.ts';
 import type { SyncOptions } from './sync.ts';
 import { replicaOf, type SyncSource } from './sync-source.ts';
-import { openWebSocket, type WebSocketChannelOptions } from './transports/websocket.ts';
-import {
-  checkWebSocketUrl,
-  loadWebSocket,
-  type WebSocketClass,
-} from './transports/websocket-class.ts';
+import type { WebSocketChannelOptions } from './transports/websocket.ts';
+import { checkWebSocketUrl, type WebSocketClass } from './transports/websocket-class.ts';
+import type { WebSocketSessions } from './websocket-sessions.ts';
 
 export interface WebSocketSyncOptions
   extends Pick<SyncOptions, 'helloTimeoutMs' | 'compression'>, WebSocketChannelOptions {
@@ -48,7 +46,8 @@ export type WebSocketSyncStatus =
 
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 30_000;
-const CONNECT_TIMEOUT_MS = 10_000;
+
+const loadSessions = loadPart(() => import('./websocket-sessions.ts'), notLoaded);
 
 /**
  * Joins a ledger to a server of `serveWebSocket`, and stays joined, through lost connections and
@@ -71,13 +70,14 @@ export class WebSocketSync {
   readonly #replica: Replica;
   readonly #url: string;
   readonly #options: WebSocketSyncOptions;
-  readonly #keys: Promise<RoomKeys>;
   readonly #status: Status<WebSocketSyncStatus> = new Status<WebSocketSyncStatus>({
     state: 'connecting',
   });
   readonly #backoff = new Backoff(FIRST_RETRY_MS, MOST_RETRY_MS);
   readonly #leaving = new AbortController();
   readonly #over: Promise<void>;
+  /** Once it could be loaded. */
+  #sessions: WebSocketSessions | undefined;
   /** While a connection stands. */
   #session: Session | undefined;
   #access: Access | undefined;
@@ -88,7 +88,6 @@ export class WebSocketSync {
     this.#replica = replica;
     this.#url = url;
     this.#options = options;
-    this.#keys = RoomKeys.derive(options.room ?? DEFAULT_ROOM, options.secret);
     // Whoever calls us can subscribe first.
     this.#over = Promise.resolve().then(() => this.#run());
   }
@@ -187,31 +186,12 @@ export class WebSocketSync {
   }
 
   async #connect(signal: AbortSignal): Promise<Session> {
-    const { token, connectTimeoutMs, keepAliveMs, helloTimeoutMs, compression } = this.#options;
-    const keys = await this.#keys;
-    const shown = typeof token === 'function' ? await token() : token;
-    const channel = await openWebSocket(
-      this.#url,
-      this.#options.WebSocket ?? (await loadWebSocket()),
-      { timeoutMs: connectTimeoutMs ?? CONNECT_TIMEOUT_MS, keepAliveMs, signal },
-    );
-    const onAbort = (): void => channel.destroy();
-    signal.addEventListener('abort', onAbort);
-    try {
-      const options = { token: shown, timeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS };
-      const admission = await enterRoom(channel, keys, options);
-      signal.throwIfAborted();
-      this.#access = admission.access;
-      return new Session(admission.channel, this.#replica, {
-        ...(helloTimeoutMs === undefined ? {} : { helloTimeoutMs }),
-        ...(compression === undefined ? {} : { compression }),
-      });
-    } catch (error) {
-      channel.destroy();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    const { WebSocketSessions } = await loadSessions();
+    signal.throwIfAborted();
+    this.#sessions ??= new WebSocketSessions(this.#replica, this.#url, this.#options);
+    const { session, access } = await this.#sessions.open(signal);
+    this.#access = access;
+    return session;
   }
 
   #arrive(session: Session): void {

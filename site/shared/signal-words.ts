@@ -32,6 +32,8 @@ export function connectionWords(code: ConnectionErrorCode): string {
     case 'no-webrtc':
     case 'no-websocket':
       return 'This browser cannot connect to others (it has no WebRTC, or it is switched off). Try another browser.';
+    case 'not-loaded':
+      return 'A part of this page could not be loaded. See that you are online and try again; if that does not help, load the page anew. What you have is kept.';
     case 'connect-timeout':
       return 'Nobody came within ten minutes, so this has expired. Make a new offer.';
     case 'connect-failed':

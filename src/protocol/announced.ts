@@ -1,6 +1,6 @@
-import { ProtocolError } from '../errors.ts';
 import { MAX_ANNOUNCED, type SayKeys } from './announcer.ts';
 import type { Relay, RelayLink } from './relay.ts';
+import { overLimit } from './violations.ts';
 
 /** Answers are collected for so long. */
 const HELD_MS = 100;
@@ -34,7 +34,7 @@ export class Announced implements RelayLink {
   /** @throws ProtocolError `limit-exceeded` */
   async accept(keys: readonly string[]): Promise<void> {
     if (this.#heard.length + keys.length > MAX_ANNOUNCED) {
-      throw new ProtocolError('limit-exceeded', `announce: more than ${MAX_ANNOUNCED} at a time`);
+      throw overLimit(`announce: more than ${MAX_ANNOUNCED} at a time`);
     }
     const fresh: string[] = [];
     for (const key of keys) {

@@ -1,10 +1,10 @@
 import type { CID } from 'multiformats/cid';
-import { ProtocolError } from '../errors.ts';
 import { keyText } from './held-blocks.ts';
 import type { Message } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { remember } from '../remember.ts';
 import type { Replica } from './replica.ts';
+import { outOfTurn } from './violations.ts';
 
 /** The most announced blocks that may be without an answer. */
 export const MAX_ANNOUNCED = 4096;
@@ -101,7 +101,7 @@ export class Announcer {
   held(count: number, again: readonly string[]): void {
     const answered = count - this.#answered;
     if (answered < 0 || answered > this.#told.length) {
-      throw new ProtocolError('unexpected-message', `held: ${count}, after ${this.#answered}`);
+      throw outOfTurn(`held: ${count}, after ${this.#answered}`);
     }
     for (const { key, state } of this.#told.splice(0, answered)) {
       // A fetched one may wait to be sent still.
@@ -120,7 +120,7 @@ export class Announcer {
     const wanted = new Set(keys);
     const fetched = this.#told.filter(({ key }) => wanted.has(key));
     if (fetched.length < wanted.size) {
-      throw new ProtocolError('unexpected-message', 'fetch: a block that was not announced');
+      throw outOfTurn('fetch: a block that was not announced');
     }
     for (const { way } of fetched) this.#setLazy(way, false);
     this.#deliver(fetched);

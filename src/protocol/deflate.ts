@@ -2,6 +2,7 @@ import type { MaybePromise } from '../blocks.ts';
 import { concatBytes } from '../bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import { nodeBuiltin } from '../node-builtin.ts';
+import { malformed } from './violations.ts';
 
 type Zlib = typeof import('node:zlib');
 
@@ -36,7 +37,7 @@ export function inflate(bytes: Uint8Array, length: number): MaybePromise<Uint8Ar
     return through(new DecompressionStream('deflate-raw'), bytes, length).then(
       (inflated) => checked(inflated, length),
       (cause: unknown) => {
-        throw malformed(cause);
+        throw unlikeTold(cause);
       },
     );
   }
@@ -44,20 +45,18 @@ export function inflate(bytes: Uint8Array, length: number): MaybePromise<Uint8Ar
   try {
     inflated = zlib.inflateRawSync(bytes, { maxOutputLength: length });
   } catch (cause) {
-    throw malformed(cause);
+    throw unlikeTold(cause);
   }
   return checked(inflated, length);
 }
 
 function checked(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length === length) return bytes;
-  throw malformed(new Error(`${bytes.length} bytes instead of ${length}`));
+  throw unlikeTold(new Error(`${bytes.length} bytes instead of ${length}`));
 }
 
-function malformed(cause: unknown): ProtocolError {
-  return new ProtocolError('malformed-frame', 'deflated CAR bytes that are not what they say', {
-    cause,
-  });
+function unlikeTold(cause: unknown): ProtocolError {
+  return malformed('deflated CAR bytes that are not what they say', cause);
 }
 
 async function through(

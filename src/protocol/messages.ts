@@ -1,9 +1,11 @@
 import { decode as decodeCbor, encode as encodeCbor } from '../dag-cbor.ts';
 import type { CID } from 'multiformats/cid';
 import { MAX_BLOCK_BYTES } from '../blocks.ts';
+import { concatBytes } from '../bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import { KEY_BYTES, SALT_BYTES } from '../sketch.ts';
 import { type CidList, countOf, packCids, parseCidList, unpackCids } from './diff/list.ts';
+import { malformed, outOfTurn, overLimit } from './violations.ts';
 
 /** What `hello` carries; a side that hears another version aborts with `unsupported-version`. */
 export const PROTOCOL_VERSION = 1;
@@ -131,28 +133,6 @@ export type Message =
 /** What is said to find out the difference. */
 export type DiffMessage = Extract<Message, { kind: 'have' | 'symbols' | 'more' | 'want' }>;
 
-const TAG_HELLO = 1;
-const TAG_KNOWN = 2;
-const TAG_UNKNOWN = 3;
-const TAG_HAVE = 4;
-const TAG_EXPECT = 5;
-const TAG_CAR = 6;
-const TAG_DONE = 7;
-const TAG_STORED = 8;
-const TAG_ABORT = 9;
-const TAG_BYE = 10;
-const TAG_SYMBOLS = 11;
-const TAG_MORE = 12;
-const TAG_WANT = 13;
-const TAG_HOLD = 14;
-const TAG_GO = 15;
-const TAG_CONTEXT = 16;
-const TAG_PACKED = 17;
-const TAG_PAGES = 18;
-const TAG_ANNOUNCE = 19;
-const TAG_HELD = 20;
-const TAG_FETCH = 21;
-
 /** What a frame of counts and one byte string holds beside that string, at most. */
 export const FRAME_OVERHEAD_BYTES = 64;
 
@@ -168,7 +148,7 @@ export function* byteParts(
 
 /** A message that its sender must not send at this point. */
 export function unexpected({ kind }: Message): ProtocolError {
-  return new ProtocolError('unexpected-message', `${kind} must not come at this point`);
+  return outOfTurn(`${kind} must not come at this point`);
 }
 
 /** One side takes nothing, and the other one sent something, or wants to know when that is stored. */
@@ -176,71 +156,12 @@ export function takesNothing(): ProtocolError {
   return new ProtocolError('read-only', 'blocks go one way here: nothing is taken from this side');
 }
 
-/** One tag byte, then the fields as one dag-cbor array; CAR bytes stand as they are. */
+/** One tag byte, then the fields as one dag-cbor array, if there are any; CAR bytes stand as they are. */
 export function encodeMessage(message: Message): Uint8Array {
-  switch (message.kind) {
-    case 'hello': {
-      const heads = packCids(message.heads);
-      return frameOf(TAG_HELLO, [
-        message.version,
-        heads.digests,
-        heads.others,
-        message.headsTruncated,
-        message.blockCount,
-        message.windowBytes,
-        message.maxFrameBytes,
-        message.replicaId,
-        HISTORY_KINDS.indexOf(message.history),
-        message.inflates,
-        message.pageCount,
-        message.takes,
-      ]);
-    }
-    case 'known':
-      return Uint8Array.of(TAG_KNOWN);
-    case 'unknown':
-      return frameOf(TAG_UNKNOWN, [message.size, message.counts]);
-    case 'have':
-      return frameOf(TAG_HAVE, [message.list.digests, message.list.others, message.last]);
-    case 'pages':
-      return frameOf(TAG_PAGES, [message.list.digests, message.list.others, message.last]);
-    case 'context':
-      return frameOf(TAG_CONTEXT, [message.bytes, message.last]);
-    case 'expect':
-      return frameOf(TAG_EXPECT, [message.blocks, message.bytes]);
-    case 'car':
-      return tagged(TAG_CAR, message.bytes);
-    case 'packed':
-      return frameOf(TAG_PACKED, [message.length, message.bytes]);
-    case 'done':
-      return Uint8Array.of(TAG_DONE);
-    case 'stored':
-      return frameOf(TAG_STORED, [message.bytes]);
-    case 'abort':
-      return frameOf(TAG_ABORT, [message.reason, message.text.slice(0, MAX_ABORT_TEXT)]);
-    case 'bye':
-      return Uint8Array.of(TAG_BYE);
-    case 'symbols': {
-      const { salt, first, end, size, cells } = message;
-      return frameOf(TAG_SYMBOLS, [salt, first, end, size, cells]);
-    }
-    case 'more':
-      return frameOf(TAG_MORE, [message.end]);
-    case 'want':
-      return frameOf(TAG_WANT, [message.keys, message.last]);
-    case 'hold':
-      return Uint8Array.of(TAG_HOLD);
-    case 'go': {
-      const cids = packCids(message.cids);
-      return frameOf(TAG_GO, [cids.digests, cids.others]);
-    }
-    case 'announce':
-      return frameOf(TAG_ANNOUNCE, [message.keys]);
-    case 'held':
-      return frameOf(TAG_HELD, [message.count, message.again]);
-    case 'fetch':
-      return frameOf(TAG_FETCH, [message.keys]);
-  }
+  if (message.kind === 'car') return encodeCarFrame([message.bytes]);
+  const { tag, fields } = FRAMES_BY_KIND.get(message.kind)!;
+  const values = fields.flatMap(([name, form]) => form.write(Reflect.get(message, name)));
+  return concatBytes([Uint8Array.of(tag), ...(values.length === 0 ? [] : [encodeCbor(values)])]);
 }
 
 /**
@@ -248,253 +169,214 @@ export function encodeMessage(message: Message): Uint8Array {
  * @throws ProtocolError `malformed-frame`, `limit-exceeded` or `unsupported-version`
  */
 export function decodeMessage(frame: Uint8Array): Message {
+  const [tag] = frame;
+  if (tag === undefined) throw malformed('an empty frame');
   const payload = frame.subarray(1);
-  switch (frame[0] ?? 0) {
-    case TAG_HELLO:
-      return decodeHello(fieldsOf(payload));
-    case TAG_KNOWN:
-      return bare('known', payload);
-    case TAG_UNKNOWN: {
-      const [size, counts] = exactly(2, fieldsOf(payload));
-      return { kind: 'unknown', size: count(size), counts: bytesOf(counts) };
-    }
-    case TAG_HAVE:
-      return { kind: 'have', ...listOf(payload) };
-    case TAG_PAGES:
-      return { kind: 'pages', ...listOf(payload) };
-    case TAG_CONTEXT: {
-      const [bytes, last] = exactly(2, fieldsOf(payload));
-      if (!(bytes instanceof Uint8Array)) throw malformed('context: no bytes');
-      return { kind: 'context', bytes, last: flag(last) };
-    }
-    case TAG_EXPECT: {
-      const [blocks, bytes] = exactly(2, fieldsOf(payload));
-      return { kind: 'expect', blocks: count(blocks), bytes: count(bytes) };
-    }
-    case TAG_CAR:
-      if (payload.length === 0) throw malformed('CAR bytes without bytes');
-      return { kind: 'car', bytes: payload };
-    case TAG_PACKED: {
-      const [length, bytes] = exactly(2, fieldsOf(payload));
-      if (!(bytes instanceof Uint8Array)) throw malformed('packed: no bytes');
-      const packed = { kind: 'packed', length: count(length), bytes } as const;
-      if (packed.length === 0 || packed.length > MAX_PACKED_BYTES) {
-        throw new ProtocolError('limit-exceeded', `packed: ${packed.length} bytes of CAR`);
-      }
-      return packed;
-    }
-    case TAG_DONE:
-      return bare('done', payload);
-    case TAG_STORED:
-      return { kind: 'stored', bytes: count(exactly(1, fieldsOf(payload))[0]) };
-    case TAG_ABORT: {
-      const [reason, text] = exactly(2, fieldsOf(payload));
-      return { kind: 'abort', reason: abortReason(reason), text: abortText(text) };
-    }
-    case TAG_BYE:
-      return bare('bye', payload);
-    case TAG_SYMBOLS: {
-      const [salt, first, end, size, cells] = exactly(5, fieldsOf(payload));
-      return {
-        kind: 'symbols',
-        salt: saltOf(salt),
-        first: count(first),
-        end: count(end),
-        size: count(size),
-        cells: bytesOf(cells),
-      };
-    }
-    case TAG_MORE:
-      return { kind: 'more', end: count(exactly(1, fieldsOf(payload))[0]) };
-    case TAG_WANT: {
-      const [keys, last] = exactly(2, fieldsOf(payload));
-      return { kind: 'want', keys: bytesOf(keys, KEY_BYTES), last: flag(last) };
-    }
-    case TAG_HOLD:
-      return bare('hold', payload);
-    case TAG_GO: {
-      const [digests, others] = exactly(2, fieldsOf(payload));
-      return { kind: 'go', cids: headsOf('go', digests, others) };
-    }
-    case TAG_ANNOUNCE:
-      return { kind: 'announce', keys: someKeys('announce', payload) };
-    case TAG_HELD: {
-      const [answered, again] = exactly(2, fieldsOf(payload));
-      return { kind: 'held', count: count(answered), again: bytesOf(again, KEY_BYTES) };
-    }
-    case TAG_FETCH:
-      return { kind: 'fetch', keys: someKeys('fetch', payload) };
-    default:
-      throw malformed(frame.length === 0 ? 'an empty frame' : `unknown tag ${frame[0]}`);
+  if (tag === CAR_TAG) {
+    if (payload.length === 0) throw malformed('CAR bytes without bytes');
+    return { kind: 'car', bytes: payload };
   }
-}
-
-/** The frame of a `car` message whose bytes lie in parts, `length` in all: copied once, not twice. */
-export function encodeCarFrame(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const frame = new Uint8Array(1 + length);
-  frame[0] = TAG_CAR;
-  let at = 1;
-  for (const part of parts) {
-    frame.set(part, at);
-    at += part.length;
+  const form = FRAMES_BY_TAG.get(tag);
+  if (form === undefined) throw malformed(`unknown tag ${tag}`);
+  const { kind, fields } = form;
+  const values = payload.length === 0 ? [] : valuesOf(payload);
+  let read = 0;
+  const next = (): unknown => values[read++];
+  const message = fields.map(([name, field]) => [name, field.read(next, `${kind}.${name}`)]);
+  if (read !== values.length || (read === 0 && payload.length > 0)) {
+    throw malformed(`${kind}: more than its fields`);
   }
-  return frame;
+  return { kind, ...Object.fromEntries(message) } as Message;
 }
 
-// --- writing ---
-
-function frameOf(tag: number, fields: readonly unknown[]): Uint8Array {
-  return tagged(tag, encodeCbor(fields));
+/** The frame of a `car` message whose bytes lie in parts: copied once, not twice. */
+export function encodeCarFrame(parts: readonly Uint8Array[]): Uint8Array {
+  return concatBytes([Uint8Array.of(CAR_TAG), ...parts]);
 }
 
-function tagged(tag: number, payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(1 + payload.length);
-  frame[0] = tag;
-  frame.set(payload, 1);
-  return frame;
-}
-
-// --- reading ---
-
-/** The version stands first and is looked at first: later versions may have other fields. */
-function decodeHello(fields: readonly unknown[]): Hello {
-  const version = count(fields[0]);
-  if (version !== PROTOCOL_VERSION) {
-    throw new ProtocolError(
-      'unsupported-version',
-      `the other side speaks version ${version}, this side speaks ${PROTOCOL_VERSION}`,
-    );
-  }
-  const [
-    ,
-    digests,
-    others,
-    truncated,
-    blockCount,
-    windowBytes,
-    maxFrameBytes,
-    replicaId,
-    kind,
-    inflates,
-    pageCount,
-    takes,
-  ] = exactly(12, fields);
-  const heads = headsOf('hello', digests, others);
-  if (!(replicaId instanceof Uint8Array) || replicaId.length > MAX_REPLICA_ID_BYTES) {
-    throw malformed('hello: its replica id is no short byte string');
-  }
-  const history = HISTORY_KINDS[count(kind)];
-  if (history === undefined) throw malformed('hello: an unknown kind of history');
-  const hello: Hello = {
-    kind: 'hello',
-    version,
-    heads,
-    headsTruncated: flag(truncated),
-    blockCount: count(blockCount),
-    windowBytes: count(windowBytes),
-    maxFrameBytes: count(maxFrameBytes),
-    replicaId,
-    history,
-    inflates: flag(inflates),
-    pageCount: count(pageCount),
-    takes: flag(takes),
-  };
-  if (hello.windowBytes < MIN_WINDOW_BYTES || hello.maxFrameBytes < MIN_FRAME_BYTES) {
-    throw new ProtocolError(
-      'limit-exceeded',
-      `hello: a window of ${hello.windowBytes} or frames of ${hello.maxFrameBytes} bytes are too small`,
-    );
-  }
-  return hello;
-}
-
-function headsOf(kind: string, digests: unknown, others: unknown): CID[] {
-  const heads = parseCidList(digests, others);
-  if (countOf(heads) > MAX_HELLO_HEADS) {
-    throw new ProtocolError('limit-exceeded', `${kind}: more than ${MAX_HELLO_HEADS} heads`);
-  }
-  return unpackCids(heads);
-}
-
-/** A part of a list, and whether it is the last one. */
-function listOf(payload: Uint8Array): { list: CidList; last: boolean } {
-  const [digests, others, last] = exactly(3, fieldsOf(payload));
-  return { list: parseCidList(digests, others), last: flag(last) };
-}
-
-function fieldsOf(payload: Uint8Array): unknown[] {
-  let fields: unknown;
+function valuesOf(payload: Uint8Array): unknown[] {
+  let values: unknown;
   try {
-    fields = decodeCbor(payload);
+    values = decodeCbor(payload);
   } catch (cause) {
-    throw new ProtocolError('malformed-frame', 'the fields of a message are no dag-cbor', {
-      cause,
-    });
+    throw malformed('the fields of a message are no dag-cbor', cause);
   }
-  if (!Array.isArray(fields)) throw malformed('the fields of a message are no array');
-  return fields;
+  if (!Array.isArray(values)) throw malformed('the fields of a message are no array');
+  return values;
 }
 
-function exactly(length: number, fields: readonly unknown[]): readonly unknown[] {
-  if (fields.length !== length) {
-    throw malformed(`a message of ${fields.length} fields instead of ${length}`);
-  }
-  return fields;
+// --- fields ---
+
+/** How a field of a message lies in its frame: as one value, or as several. */
+interface Form<T> {
+  write(value: T): readonly unknown[];
+  /**
+   * @param next gives the next value of the frame, undefined behind the last
+   * @param what the field, for the error
+   * @throws ProtocolError
+   */
+  read(next: () => unknown, what: string): T;
 }
 
-function bare<K extends 'known' | 'done' | 'bye' | 'hold'>(
-  kind: K,
-  payload: Uint8Array,
-): { kind: K } {
-  if (payload.length > 0) throw malformed(`${kind}: bytes after its tag`);
-  return { kind };
+function one<T>(read: (value: unknown, what: string) => T): Form<T> {
+  return { write: (value) => [value], read: (next, what) => read(next(), what) };
 }
 
-function count(value: unknown): number {
+const count = one((value, what) => {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw malformed('a count or size is no whole number');
+    throw malformed(`${what}: no whole number`);
   }
   return value;
+});
+
+/** A count that a side may not choose freely. */
+function countWithin(least: number, most: number): Form<number> {
+  return one((value, what) => {
+    const number = count.read(() => value, what);
+    if (number >= least && number <= most) return number;
+    throw overLimit(`${what}: ${number}, not ${least} to ${most}`);
+  });
 }
 
-function flag(value: unknown): boolean {
-  if (typeof value !== 'boolean') throw malformed('a flag is neither true nor false');
+/** Another one is told before anything else: later versions may have other fields. */
+const ourVersion = one((value, what) => {
+  const version = count.read(() => value, what);
+  if (version === PROTOCOL_VERSION) return version;
+  throw new ProtocolError(
+    'unsupported-version',
+    `the other side speaks version ${version}, this side speaks ${PROTOCOL_VERSION}`,
+  );
+});
+
+const flag = one((value, what) => {
+  if (typeof value !== 'boolean') throw malformed(`${what}: neither true nor false`);
   return value;
-}
+});
 
 /** Bytes that are whole units of so many. */
-function bytesOf(value: unknown, unit = 1): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length % unit !== 0) {
-    throw malformed('a byte string that is none, or of the wrong length');
-  }
-  return value;
+function bytesOf({ unit = 1, least = 0, most = Infinity } = {}): Form<Uint8Array> {
+  return one((value, what) => {
+    if (!(value instanceof Uint8Array)) throw malformed(`${what}: no bytes`);
+    const { length } = value;
+    if (length % unit === 0 && length >= least && length <= most) return value;
+    throw malformed(`${what}: ${length} bytes`);
+  });
 }
 
-function someKeys(kind: string, payload: Uint8Array): Uint8Array {
-  const keys = bytesOf(exactly(1, fieldsOf(payload))[0], KEY_BYTES);
-  if (keys.length === 0) throw malformed(`${kind}: no keys`);
-  return keys;
-}
+const bytes = bytesOf();
+const keys = bytesOf({ unit: KEY_BYTES });
+const someKeys = bytesOf({ unit: KEY_BYTES, least: KEY_BYTES });
 
-function saltOf(value: unknown): Uint8Array {
-  const salt = bytesOf(value, SALT_BYTES);
-  if (salt.length > SALT_BYTES) throw malformed('a salt that is too long');
-  return salt;
-}
-
-function abortReason(value: unknown): AbortReason {
+const abortReason = one((value, what) => {
   const reason = ABORT_REASONS.find((known) => known === value);
-  if (reason === undefined) throw malformed('abort: an unknown reason');
+  if (reason === undefined) throw malformed(`${what}: an unknown one`);
   return reason;
+});
+
+const abortText: Form<string> = {
+  write: (text) => [text.slice(0, MAX_ABORT_TEXT)],
+  read: (next, what) => {
+    const text = next();
+    if (typeof text === 'string' && text.length <= MAX_ABORT_TEXT) return text;
+    throw malformed(`${what}: no short text`);
+  },
+};
+
+const history: Form<HistoryKind> = {
+  write: (kind) => [HISTORY_KINDS.indexOf(kind)],
+  read: (next, what) => {
+    const kind = HISTORY_KINDS[count.read(next, what)];
+    if (kind === undefined) throw malformed(`${what}: an unknown kind`);
+    return kind;
+  },
+};
+
+const cidList: Form<CidList> = {
+  write: ({ digests, others }) => [digests, others],
+  read: (next) => parseCidList(next(), next()),
+};
+
+/** CIDs that are no part of a longer list. */
+const fewCids: Form<readonly CID[]> = {
+  write: (cids) => cidList.write(packCids(cids)),
+  read: (next, what) => {
+    const list = cidList.read(next, what);
+    if (countOf(list) <= MAX_HELLO_HEADS) return unpackCids(list);
+    throw overLimit(`${what}: more than ${MAX_HELLO_HEADS} CIDs`);
+  },
+};
+
+// --- frames ---
+
+/** CAR bytes stand as they are. */
+const CAR_TAG = 6;
+
+type Kind = Exclude<Message['kind'], 'car'>;
+type FieldsOf<K extends Kind> = Omit<Extract<Message, { kind: K }>, 'kind'>;
+
+/** What each message looks like: its tag, and its fields in the order in which they lie in the frame. */
+const FRAMES: {
+  readonly [K in Kind]: {
+    readonly tag: number;
+    readonly fields: { readonly [F in keyof FieldsOf<K>]: Form<FieldsOf<K>[F]> };
+  };
+} = {
+  hello: {
+    tag: 1,
+    fields: {
+      version: ourVersion,
+      heads: fewCids,
+      headsTruncated: flag,
+      blockCount: count,
+      windowBytes: countWithin(MIN_WINDOW_BYTES, Number.MAX_SAFE_INTEGER),
+      maxFrameBytes: countWithin(MIN_FRAME_BYTES, Number.MAX_SAFE_INTEGER),
+      replicaId: bytesOf({ most: MAX_REPLICA_ID_BYTES }),
+      history,
+      inflates: flag,
+      pageCount: count,
+      takes: flag,
+    },
+  },
+  known: { tag: 2, fields: {} },
+  unknown: { tag: 3, fields: { size: count, counts: bytes } },
+  have: { tag: 4, fields: { list: cidList, last: flag } },
+  expect: { tag: 5, fields: { blocks: count, bytes: count } },
+  done: { tag: 7, fields: {} },
+  stored: { tag: 8, fields: { bytes: count } },
+  abort: { tag: 9, fields: { reason: abortReason, text: abortText } },
+  bye: { tag: 10, fields: {} },
+  symbols: {
+    tag: 11,
+    fields: {
+      salt: bytesOf({ unit: SALT_BYTES, most: SALT_BYTES }),
+      first: count,
+      end: count,
+      size: count,
+      cells: bytes,
+    },
+  },
+  more: { tag: 12, fields: { end: count } },
+  want: { tag: 13, fields: { keys, last: flag } },
+  hold: { tag: 14, fields: {} },
+  go: { tag: 15, fields: { cids: fewCids } },
+  context: { tag: 16, fields: { bytes, last: flag } },
+  packed: { tag: 17, fields: { length: countWithin(1, MAX_PACKED_BYTES), bytes } },
+  pages: { tag: 18, fields: { list: cidList, last: flag } },
+  announce: { tag: 19, fields: { keys: someKeys } },
+  held: { tag: 20, fields: { count, again: keys } },
+  fetch: { tag: 21, fields: { keys: someKeys } },
+};
+
+interface Frame {
+  readonly kind: string;
+  readonly tag: number;
+  readonly fields: readonly (readonly [name: string, form: Form<unknown>])[];
 }
 
-function abortText(value: unknown): string {
-  if (typeof value !== 'string' || value.length > MAX_ABORT_TEXT) {
-    throw malformed('abort: its text is no short string');
-  }
-  return value;
-}
-
-function malformed(text: string): ProtocolError {
-  return new ProtocolError('malformed-frame', text);
-}
+const frames = Object.entries(FRAMES).map(([kind, { tag, fields }]): Frame => ({
+  kind,
+  tag,
+  fields: Object.entries(fields),
+}));
+const FRAMES_BY_KIND = new Map(frames.map((frame) => [frame.kind, frame]));
+const FRAMES_BY_TAG = new Map(frames.map((frame) => [frame.tag, frame]));

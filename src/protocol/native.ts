@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { Block } from '../blocks.ts';
 import { compareBytes } from '../bytes.ts';
-import { BlockError, ConnectionError, ProtocolError } from '../errors.ts';
+import { BlockError, ProtocolError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Amount, Dialect, DialectHost } from './dialect.ts';
 import { compareHellos, type Relation, sameHeads } from './diff/compare.ts';
@@ -36,6 +36,7 @@ import type { Replica, ReplicaHistory } from './replica.ts';
 import { KEY_BYTES } from '../sketch.ts';
 import { type CidSource, slices } from './slices.ts';
 import { MAX_TRACED_CIDS, type TraceFact } from './trace.ts';
+import { malformed, sessionEnded } from './violations.ts';
 
 /** Blocks from others are announced after so long, or twice that: by one of the two sides first. */
 const ANNOUNCE_MS = 20;
@@ -156,7 +157,7 @@ export class NativeDialect implements Dialect {
 
   frame(frame: Frame): void {
     if (typeof frame === 'string') {
-      throw new ProtocolError('malformed-frame', 'a text frame');
+      throw malformed('a text frame');
     }
     if (frame.length > this.#host.channel.maxFrameBytes) {
       throw new ProtocolError('frame-too-large', `a frame of ${frame.length} bytes`);
@@ -554,7 +555,7 @@ export class NativeDialect implements Dialect {
       return await history.blocksBeyond(context);
     } catch (cause) {
       if (!(cause instanceof BlockError)) throw cause;
-      throw new ProtocolError('malformed-frame', 'these are not the bytes of a context', { cause });
+      throw malformed('these are not the bytes of a context', cause);
     }
   }
 
@@ -721,7 +722,7 @@ export class NativeDialect implements Dialect {
 
   async #until(condition: () => boolean): Promise<void> {
     for (;;) {
-      if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
+      if (this.#stopped) throw sessionEnded();
       if (condition()) return;
       await this.#changed.wait();
     }

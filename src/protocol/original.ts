@@ -2,14 +2,15 @@ import { CID } from 'multiformats/cid';
 import { type Block, verifyBlock } from '../blocks.ts';
 import { CarReader } from '../car/reader.ts';
 import { carFrames, carHeader, carPrefixLength } from '../car/writer.ts';
-import { BlockError, ConnectionError, ProtocolError, StorageError } from '../errors.ts';
+import { BlockError, ProtocolError, StorageError } from '../errors.ts';
 import type { Frame } from './channel.ts';
 import type { Dialect, DialectHost } from './dialect.ts';
 import { CidSet } from './diff/list.ts';
 import { takesNothing } from './messages.ts';
-import { MAX_QUEUED_BLOCKS } from './outbox.ts';
+import { MAX_QUEUED_BLOCKS, tooManyWait } from './outbox.ts';
 import { Queue, Signal } from './queue.ts';
 import { MAX_TRACED_CIDS } from './trace.ts';
+import { malformed, outOfTurn, sessionEnded } from './violations.ts';
 
 /*
  * The original wire form: JSON lists and whole CARs, one a frame, nothing acknowledged.
@@ -76,7 +77,7 @@ export class OriginalDialect implements Dialect {
     if (looksOriginal(frame)) {
       this.#onJson(typeof frame === 'string' ? frame : decodeText(frame), frame);
     } else if (typeof frame === 'string') {
-      throw new ProtocolError('malformed-frame', 'a text frame that is not JSON');
+      throw malformed('a text frame that is not JSON');
     } else {
       this.#host.trace.message('in', 'car', frame);
       this.#waitingBytes += frame.length;
@@ -121,12 +122,12 @@ export class OriginalDialect implements Dialect {
     const message = parseJson(text);
     this.#host.trace.message('in', message.ok === true ? 'ok' : 'list', frame);
     if (message.ok === true) {
-      if (this.#answer === 'ok') throw unexpected('a second answer to one list');
+      if (this.#answer === 'ok') throw outOfTurn('a second answer to one list');
       this.#answer = 'ok';
       this.#evaluate();
       return;
     }
-    if (this.#theirs !== undefined) throw unexpected('a second list');
+    if (this.#theirs !== undefined) throw outOfTurn('a second list');
     for (const head of listOf(message.clock)) parseCid(head);
     const theirs = new CidSet();
     for (const cid of listOf(message.cids)) theirs.add(parseCid(cid));
@@ -361,7 +362,7 @@ export class OriginalDialect implements Dialect {
   async #room(): Promise<void> {
     const { channel } = this.#host;
     if (channel.congested) await channel.drained();
-    if (this.#stopped || this.#ending) throw new ConnectionError('closed', 'the session has ended');
+    if (this.#stopped || this.#ending) throw sessionEnded();
   }
 
   #send(frame: Frame, type: string): void {
@@ -370,7 +371,7 @@ export class OriginalDialect implements Dialect {
 
   async #wait(): Promise<void> {
     await this.#changed.wait();
-    if (this.#stopped || this.#ending) throw new ConnectionError('closed', 'the session has ended');
+    if (this.#stopped || this.#ending) throw sessionEnded();
   }
 
   /** Runs inside the replica's own write, which a session that fails must not disturb. */
@@ -378,9 +379,7 @@ export class OriginalDialect implements Dialect {
     if (origin === this.#host.origin) return;
     for (const cid of cids) this.#outgoing.push(cid);
     if (this.#outgoing.length > MAX_QUEUED_BLOCKS) {
-      this.#host.fail(
-        new ProtocolError('limit-exceeded', `more than ${MAX_QUEUED_BLOCKS} blocks wait`),
-      );
+      this.#host.fail(tooManyWait());
     }
     this.#changed.wake();
   }
@@ -426,7 +425,7 @@ function parseJson(text: string): OriginalMessage {
   try {
     return JSON.parse(text) as OriginalMessage;
   } catch (cause) {
-    throw new ProtocolError('malformed-frame', 'a frame that begins like JSON is none', { cause });
+    throw malformed('a frame that begins like JSON is none', cause);
   }
 }
 
@@ -434,15 +433,13 @@ function decodeText(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ProtocolError('malformed-frame', 'a frame that begins like JSON is no UTF-8', {
-      cause,
-    });
+    throw malformed('a frame that begins like JSON is no UTF-8', cause);
   }
 }
 
 function listOf(value: unknown): string[] {
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-    throw new ProtocolError('malformed-frame', 'a JSON frame is neither a list of CIDs nor ok');
+    throw malformed('a JSON frame is neither a list of CIDs nor ok');
   }
   return value;
 }
@@ -451,10 +448,6 @@ function parseCid(text: string): CID {
   try {
     return CID.parse(text);
   } catch (cause) {
-    throw new ProtocolError('malformed-frame', 'a list holds something that is no CID', { cause });
+    throw malformed('a list holds something that is no CID', cause);
   }
-}
-
-function unexpected(what: string): ProtocolError {
-  return new ProtocolError('unexpected-message', what);
 }

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { Block, MaybePromise } from '../blocks.ts';
 import { carFrame, carHeader } from '../car/writer.ts';
-import { ConnectionError, ProtocolError, StorageError } from '../errors.ts';
+import { ProtocolError, StorageError } from '../errors.ts';
 import type { DialectHost } from './dialect.ts';
 import { deflate, SLOW_LINK_BYTES_PER_MS } from './deflate.ts';
 import type { CidSet } from './diff/list.ts';
@@ -11,6 +11,7 @@ import { Pace } from './pace.ts';
 import { Queue, Signal } from './queue.ts';
 import { SentBlocks } from './sent-blocks.ts';
 import { nextTurn } from '../turn.ts';
+import { outOfTurn, overLimit, sessionEnded } from './violations.ts';
 
 /** The most blocks that may wait for a slow peer; beyond it the session ends, the next one compares. */
 export const MAX_QUEUED_BLOCKS = 1_000_000;
@@ -162,10 +163,7 @@ export class Outbox {
    */
   stored(bytes: number): void {
     if (bytes <= this.#stored || bytes > this.#sent) {
-      throw new ProtocolError(
-        'unexpected-message',
-        `stored: ${bytes} bytes, after ${this.#stored}, of ${this.#sent} sent`,
-      );
+      throw outOfTurn(`stored: ${bytes} bytes, after ${this.#stored}, of ${this.#sent} sent`);
     }
     this.#stored = bytes;
     this.#sentBlocks.stored(bytes);
@@ -251,7 +249,7 @@ export class Outbox {
     // What the other side can read to its end need not wait for the rest.
     await this.#flush();
     while (this.#holds) {
-      if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
+      if (this.#stopped) throw sessionEnded();
       await this.#changed.wait();
       if (this.#fresh.length > 0) await this.#overtake();
     }
@@ -412,7 +410,7 @@ export class Outbox {
   }
 
   #cutFrame(): void {
-    const frame = encodeCarFrame(this.#parts, this.#partsLength);
+    const frame = encodeCarFrame(this.#parts);
     this.#full.push({ frame, blockEnd: this.#blockEnd });
     this.#parts = [];
     this.#partsLength = 0;
@@ -442,7 +440,7 @@ export class Outbox {
       }
       const packed = this.#deflates(length) ? this.#packed(frame) : frame;
       const sent = packed instanceof Promise ? await packed : packed;
-      if (this.#stopped) throw new ConnectionError('closed', 'the session has ended');
+      if (this.#stopped) throw sessionEnded();
       this.#host.send(sent, sent === frame ? 'car' : 'packed');
       this.#sent += length;
       this.#sentBlockEnd = blockEnd;
@@ -477,10 +475,7 @@ export class Outbox {
 }
 
 export function tooManyWait(): ProtocolError {
-  return new ProtocolError(
-    'limit-exceeded',
-    `more than ${MAX_QUEUED_BLOCKS} blocks wait for the other side`,
-  );
+  return overLimit(`more than ${MAX_QUEUED_BLOCKS} blocks wait for the other side`);
 }
 
 function isMark(item: CID | readonly CID[] | Mark): item is Mark {

@@ -9,6 +9,7 @@ import { looksOriginal, ORIGINAL_FRAME_BYTES, OriginalDialect } from './original
 import type { Replica } from './replica.ts';
 import { type SessionTrace, Trace } from './trace.ts';
 import { tell } from '../tell.ts';
+import { overLimit, sessionEnded } from './violations.ts';
 
 /** How many bytes of CAR stream a session takes beyond those it has stored: 4 MiB. */
 export const RECEIVE_WINDOW_BYTES: number = 4 * 1024 * 1024;
@@ -96,10 +97,7 @@ export class Session {
       this.#options.receiveWindowBytes < MIN_WINDOW_BYTES ||
       (replica.id?.length ?? 0) > MAX_REPLICA_ID_BYTES
     ) {
-      throw new ProtocolError(
-        'limit-exceeded',
-        'the receive window is too small, or the id of the replica too long',
-      );
+      throw overLimit('the receive window is too small, or the id of the replica too long');
     }
     this.#over = new Promise((resolve) => {
       this.#settleOver = resolve;
@@ -290,7 +288,7 @@ export class Session {
     this.#dialect?.stop();
     this.#setState(error === undefined ? { kind: 'ended' } : { kind: 'ended', error });
     if (this.#opened && this.#trace.isHeard) this.#trace.tell({ kind: 'closed', error });
-    const reason = error ?? new ConnectionError('closed', 'the session has ended');
+    const reason = error ?? sessionEnded();
     for (const waiter of [...this.#synced, ...this.#firstSynced]) waiter.reject(reason);
     this.#leaveChannel(error, channel).then(this.#settleOver, this.#settleOver);
   }
@@ -316,7 +314,7 @@ export class Session {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#state.kind === 'ended') {
-        reject(this.#state.error ?? new ConnectionError('closed', 'the session has ended'));
+        reject(this.#state.error ?? sessionEnded());
         return;
       }
       signal?.throwIfAborted();

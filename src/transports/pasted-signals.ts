@@ -17,8 +17,20 @@ export interface OfferText {
 
 /** The texts by which people introduce peers, of one side: what it has offered and accepted serves once. */
 export class PastedSignals {
+  static readonly #byOwner = new WeakMap<object, PastedSignals>();
+
   readonly #offered = new Set<string>();
   readonly #accepted = new Set<string>();
+
+  /** Those of an owner, which are the same for all that act for it in this process. */
+  static of(owner: object): PastedSignals {
+    let signals = this.#byOwner.get(owner);
+    if (signals === undefined) {
+      signals = new PastedSignals();
+      this.#byOwner.set(owner, signals);
+    }
+    return signals;
+  }
 
   /** The text of one's own offer. */
   offer(signal: Signal, format: SignalFormat): OfferText {

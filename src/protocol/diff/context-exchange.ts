@@ -1,5 +1,5 @@
 import { concatBytes } from '../../bytes.ts';
-import { ProtocolError } from '../../errors.ts';
+import { outOfTurn, overLimit } from '../violations.ts';
 
 /** The longest context in bytes: that of some 200,000 writers. */
 export const MAX_CONTEXT_BYTES: number = 4 * 1024 * 1024;
@@ -25,14 +25,11 @@ export class ContextExchange {
   /** @throws ProtocolError `unexpected-message` after the last part, `limit-exceeded` beyond bounds */
   accept(part: Uint8Array, last: boolean): void {
     if (this.#complete || (part.length === 0 && !last)) {
-      throw new ProtocolError(
-        'unexpected-message',
-        'context: an empty part, or one after the last',
-      );
+      throw outOfTurn('context: an empty part, or one after the last');
     }
     this.#length += part.length;
     if (this.#length > MAX_CONTEXT_BYTES) {
-      throw new ProtocolError('limit-exceeded', `context: more than ${MAX_CONTEXT_BYTES} bytes`);
+      throw overLimit(`context: more than ${MAX_CONTEXT_BYTES} bytes`);
     }
     this.#parts.push(part);
     this.#complete = last;

@@ -1,6 +1,5 @@
 import type { CID } from 'multiformats/cid';
 import { compareBytes, concatBytes } from '../../bytes.ts';
-import { ProtocolError } from '../../errors.ts';
 import { KEPT_SYMBOLS, KEY_BYTES, SALT_BYTES, Sketch } from '../../sketch.ts';
 import {
   byteParts,
@@ -26,6 +25,7 @@ import {
   type Symbols,
   symbolsFor,
 } from './riblt.ts';
+import { overLimit } from '../violations.ts';
 
 /** The most symbols of a flight, counted from the first one: enough for some 180,000 differences. */
 export const MAX_SYMBOLS = 262_144;
@@ -270,7 +270,7 @@ export class Difference {
     if (tooEarly || this.#wantIsWhole || end < this.#sentEnd * FLIGHT_GROWTH) {
       throw unexpected({ kind: 'more', end });
     }
-    if (end > MAX_SYMBOLS) throw new ProtocolError('limit-exceeded', `more: ${end} symbols`);
+    if (end > MAX_SYMBOLS) throw overLimit(`more: ${end} symbols`);
     this.#asked = end;
   }
 
@@ -280,7 +280,7 @@ export class Difference {
     }
     this.#wantedKeys += keys.length / KEY_BYTES;
     if (this.#wantedKeys > Math.min(this.#summary.size, MAX_SYMBOLS)) {
-      throw new ProtocolError('limit-exceeded', `want: more keys than there are blocks here`);
+      throw overLimit(`want: more keys than there are blocks here`);
     }
     this.#wanted.push(keys);
     this.#wantIsWhole = last;
@@ -323,7 +323,7 @@ export class Difference {
     const inPlace =
       flight.next === undefined ? first === 0 || first === flight.from : first === flight.next;
     if (!inPlace || end !== (flight.end ?? end)) throw unexpected(message);
-    if (end > MAX_SYMBOLS) throw new ProtocolError('limit-exceeded', `symbols: ${end} of them`);
+    if (end > MAX_SYMBOLS) throw overLimit(`symbols: ${end} of them`);
     const symbols = decodeSymbols(cells, first, size);
     const next = first + symbols.counts.length;
     if (next === first || next > end) throw unexpected(message);

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
-import { ProtocolError } from '../../errors.ts';
 import { type CidSource, slices } from '../slices.ts';
 import { type CidList, CidSet, countOf, packCids } from './list.ts';
+import { outOfTurn, overLimit } from '../violations.ts';
 
 /** The most CIDs that a list may have in all: 4,000,000. */
 export const MAX_LIST_CIDS = 4_000_000;
@@ -46,14 +46,11 @@ export class ListExchange {
   accept(list: CidList, last: boolean): void {
     const count = countOf(list);
     if (this.#complete || (count === 0 && !last)) {
-      throw new ProtocolError(
-        'unexpected-message',
-        `${this.#kind}: an empty part, or one after the last`,
-      );
+      throw outOfTurn(`${this.#kind}: an empty part, or one after the last`);
     }
     this.#listed += count;
     if (this.#listed > MAX_LIST_CIDS) {
-      throw new ProtocolError('limit-exceeded', `${this.#kind}: more than ${MAX_LIST_CIDS} CIDs`);
+      throw overLimit(`${this.#kind}: more than ${MAX_LIST_CIDS} CIDs`);
     }
     this.#theirs.addList(list);
     this.#complete = last;

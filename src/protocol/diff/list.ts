@@ -1,9 +1,9 @@
 import { CID } from 'multiformats/cid';
 import { cidOfDigest, DAG_CBOR_CODE, SHA2_256_CODE } from '../../blocks.ts';
 import { concatBytes } from '../../bytes.ts';
-import { ProtocolError } from '../../errors.ts';
 import { DIGEST_BYTES, sha256 } from '../../sha256.ts';
 import { wordAt } from '../../sketch.ts';
+import { malformed } from '../violations.ts';
 
 /*
  * Lists of CIDs as they travel and as they are remembered. Nearly every CID of a ledger is a
@@ -49,10 +49,10 @@ export function countOf(list: CidList): number {
 /** The shape that `list` must have to be one; what comes from a peer is checked here. */
 export function parseCidList(digests: unknown, others: unknown): CidList {
   if (!(digests instanceof Uint8Array) || digests.length % DIGEST_BYTES !== 0) {
-    throw new ProtocolError('malformed-frame', 'a CID list: its digests are not 32 bytes each');
+    throw malformed('a CID list: its digests are not 32 bytes each');
   }
   if (!Array.isArray(others)) {
-    throw new ProtocolError('malformed-frame', 'a CID list without its second part');
+    throw malformed('a CID list without its second part');
   }
   return { digests, others: others.map(parseCidBytes) };
 }
@@ -179,7 +179,7 @@ export function keyOf(cid: CID): Uint8Array {
 
 function parseCidBytes(bytes: unknown): Uint8Array {
   if (!(bytes instanceof Uint8Array) || bytes.length > MAX_CID_BYTES) {
-    throw new ProtocolError('malformed-frame', 'a CID list holds something that is no CID');
+    throw malformed('a CID list holds something that is no CID');
   }
   return bytes;
 }
@@ -188,9 +188,7 @@ function decodeCid(bytes: Uint8Array): CID {
   try {
     return CID.decode(bytes);
   } catch (cause) {
-    throw new ProtocolError('malformed-frame', 'a CID list holds something that is no CID', {
-      cause,
-    });
+    throw malformed('a CID list holds something that is no CID', cause);
   }
 }
 

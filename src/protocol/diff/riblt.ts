@@ -1,5 +1,4 @@
 import { readVarint, varintLength, writeVarint } from '../../car/varint.ts';
-import { ProtocolError } from '../../errors.ts';
 import {
   CELL_WORDS,
   expectedCount,
@@ -9,6 +8,7 @@ import {
   type Sketch,
   wordAt,
 } from '../../sketch.ts';
+import { malformed } from '../violations.ts';
 
 /*
  * Reading the difference of two sets out of their symbols (`sketch.ts`), what symbols look like on
@@ -269,8 +269,4 @@ function keysOf(found: readonly Found[]): Uint8Array {
     words.forEach((word, i) => view.setUint32(key * KEY_BYTES + i * 4, word, true)),
   );
   return bytes;
-}
-
-function malformed(text: string): ProtocolError {
-  return new ProtocolError('malformed-frame', text);
 }

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { loadPart } from '../src/load-part.ts';
+
+it('loads a part once, whoever needs it', async () => {
+  const loads: object[] = [];
+  const part = loadPart(
+    async () => {
+      const loaded = {};
+      loads.push(loaded);
+      return loaded;
+    },
+    () => new Error('it does not fail'),
+  );
+  expect(loads).toEqual([]);
+  const [first, second] = await Promise.all([part(), part()]);
+  expect(first).toBe(second);
+  expect(await part()).toBe(first);
+  expect(loads).toHaveLength(1);
+});
+
+it('tells all who wait that a load failed; the next call tries again', async () => {
+  let isThere = false;
+  const gone = new TypeError('the file is gone');
+  const part = loadPart(
+    async () => {
+      if (!isThere) throw gone;
+      return 'the part';
+    },
+    (cause) => new Error('not loaded', { cause }),
+  );
+  for (const refused of [part(), part()]) {
+    await expect(refused).rejects.toMatchObject({ message: 'not loaded', cause: gone });
+  }
+  isThere = true;
+  expect(await part()).toBe('the part');
+});
