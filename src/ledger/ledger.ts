@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { LogDamage } from '../storage/log.ts';
 import type { CommitEntry, CommitsOptions } from './commit-entries.ts';
-import type { Rejected } from './commit-store.ts';
+import type { Rejected } from './receiver.ts';
 import type { CompactReport } from './compaction.ts';
 import type { Document } from './document.ts';
 import type { Conflict, HistoryEntry } from './history.ts';

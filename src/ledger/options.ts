@@ -143,34 +143,6 @@ const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/;
 /** Names that Windows keeps for devices. */
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
-/** The CAR that an empty ledger begins with. @throws LedgerError `no-snapshot` */
-export async function loadSnapshot(
-  snapshot: Uint8Array | string | URL,
-): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  if (snapshot instanceof Uint8Array) return snapshot;
-  let cause: unknown;
-  try {
-    const response = await fetch(snapshot);
-    if (response.ok && response.body !== null) return chunksOf(response.body);
-    cause = new Error(`status ${response.status}`);
-  } catch (error) {
-    cause = error;
-  }
-  throw new LedgerError('no-snapshot', `the snapshot at ${String(snapshot)} cannot be fetched`, {
-    cause,
-  });
-}
-
-/** Not every browser's streams can be iterated over. */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
-  }
-}
-
 /** @throws LedgerError `no-storage`, `locked`; StorageError */
 export async function openPlace(name: string, options: LedgerOptions): Promise<Place> {
   const { storage = standardStorage(), durability = 'relaxed' } = options;
