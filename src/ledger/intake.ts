@@ -34,8 +34,12 @@ interface Owner {
   readonly rebuild: () => Promise<void>;
   /** Brings commits that are in the log into the documents, unless they are, and tells of them. */
   readonly merge: (applied: readonly Applied[], merged: boolean) => void;
-  /** Tells of a snapshot that was merged. */
-  readonly tell: (ids: ReadonlySet<string>, cids: readonly CID[], origin?: object) => void;
+  /** Told of the documents that a snapshot has changed, and of its blocks. */
+  readonly snapshotMerged: (
+    ids: ReadonlySet<string>,
+    cids: readonly CID[],
+    origin?: object,
+  ) => void;
 }
 
 /** Merges what comes to a ledger from elsewhere; what was parked, when its time has come. */
@@ -98,7 +102,7 @@ export class Intake {
   async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
     const brought = await this.#receiver.addRoot(root, this.#owner.documents());
     if (brought === undefined) return;
-    this.#owner.tell(new Set(brought.ids), brought.cids, origin);
+    this.#owner.snapshotMerged(new Set(brought.ids), brought.cids, origin);
     await this.#take(await this.#receiver.receiveDue(nowMs), nowMs);
   }
 

@@ -117,6 +117,8 @@ export class LocalLedger implements Ledger {
   #closing: Promise<void> | undefined;
   #unsavedBytes = 0;
   #savedBytes = 0;
+  /** A snapshot was merged that the saved index does not tell of. */
+  #isSnapshotUnsaved = false;
   /** How many commits the saved index tells of; -1 when there is none. */
   #savedCommits = -1;
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
@@ -171,6 +173,7 @@ export class LocalLedger implements Ledger {
     const savedCommits = saved?.state.table.count ?? -1;
     const { table, pages, cache } = state;
     const documents = new Documents(table, pages, cache, saved?.documents, saved?.writings);
+    const savedSnapshots = state.snapshots.length;
     const replay = await replayLog(log, saved?.position, state, documents);
     const store = new CommitStore(log, state, writer);
     const ledger = new LocalLedger({
@@ -191,6 +194,7 @@ export class LocalLedger implements Ledger {
     });
     onCorrupt.call = () => ledger.#loseCorrupt();
     if (parkedLog.segments.size > 0) await ledger.#openParked();
+    if (state.snapshots.length > savedSnapshots) ledger.#saveSnapshotSoon();
     return ledger;
   }
 
@@ -587,6 +591,7 @@ export class LocalLedger implements Ledger {
   // --- the rest ---
 
   get #isSaveDue(): boolean {
+    if (this.#isSnapshotUnsaved) return true;
     return this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4);
   }
 
@@ -599,6 +604,12 @@ export class LocalLedger implements Ledger {
     this.#lastMergeMs = performance.now();
     if (this.#maintenance !== undefined || this.#state !== 'open') return;
     if (this.#isSaveDue || this.#isCompactionDue) this.#awaitQuiet();
+  }
+
+  /** By the index, the next opening does not need the code that merges snapshots. */
+  #saveSnapshotSoon(): void {
+    this.#isSnapshotUnsaved = true;
+    this.#maintainWhenQuiet();
   }
 
   #awaitQuiet(): void {
@@ -762,7 +773,10 @@ export class LocalLedger implements Ledger {
       isOpen: () => this.#state === 'open',
       rebuild: () => this.#rebuild(),
       merge: (applied, merged) => this.#merge(applied, 'remote', merged),
-      tell: (ids, cids, origin) => this.#tell(ids, [{ cids, origin }], 'remote'),
+      snapshotMerged: (ids, cids, origin) => {
+        this.#tell(ids, [{ cids, origin }], 'remote');
+        this.#saveSnapshotSoon();
+      },
     });
     return this.#intake;
   }
@@ -792,6 +806,7 @@ export class LocalLedger implements Ledger {
 
   /** An index that cannot be saved costs time at the next opening, nothing else. */
   async #trySaveIndex(): Promise<void> {
+    this.#isSnapshotUnsaved = false;
     try {
       await this.#saveIndex();
     } catch (error) {
