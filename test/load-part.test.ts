@@ -3,7 +3,10 @@ import { loadPart } from '../src/load-part.ts';
 
 test('calls at the same time share one load, and later ones what it brought', async () => {
   let loads = 0;
-  const load = loadPart(async () => ({ number: ++loads }), Error);
+  const load = loadPart(
+    async () => ({ number: ++loads }),
+    () => new Error('not loaded'),
+  );
   const [first, second] = await Promise.all([load(), load()]);
   expect([first.number, second.number, (await load()).number]).toEqual([1, 1, 1]);
 });
