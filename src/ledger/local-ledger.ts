@@ -1,9 +1,9 @@
 import { hex } from '../bytes.ts';
 import type { CID } from 'multiformats/cid';
 import type { Block } from '../blocks.ts';
-import { LedgerError, StorageError } from '../errors.ts';
+import { LedgerError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
-import { tell, throwLater } from '../tell.ts';
+import { tell } from '../tell.ts';
 import { Turns } from '../turns.ts';
 import type { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
@@ -25,7 +25,7 @@ import {
   type EncodedDocument,
 } from './document.ts';
 import { Documents } from './documents.ts';
-import { hasOutgrownDocuments, snapshotPays, snapshotSize } from './growth.ts';
+import { snapshotPays, snapshotSize } from './growth.ts';
 import type { Conflict, HistoryEntry } from './history.ts';
 import type { Intake } from './intake.ts';
 import { loadLater } from './load-later.ts';
@@ -37,8 +37,9 @@ import {
   type CheckedOptions,
   type LedgerOptions,
 } from './options.ts';
-import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './opening.ts';
+import { cacheOf, newWriter, readIndex, readReplicaId } from './opening.ts';
 import type { PageTable } from './pages.ts';
+import { isNotLoaded, passOver } from './pass-over.ts';
 import type {
   Change,
   Clock,
@@ -53,21 +54,14 @@ import type {
 import { checkLimit, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 import { replayLog } from './replay-log.ts';
 import { LocalReplica } from './replica.ts';
-import { encodeIndex } from './saved-index.ts';
 import { runsBy } from './runs-by.ts';
 import { combined, cutCommits, operationFor, type Write } from './transaction.ts';
+import { type Saved, Upkeep } from './upkeep.ts';
 import { LocalView, type AllDocsOptions, type DocumentRow } from './view.ts';
+import { WriteQueue } from './write-queue.ts';
 
 /** How many bytes of commits are handed to the log at once. */
 const WRITE_GROUP_BYTES = 4 * 1024 * 1024;
-
-/** The index is saved again after this many bytes of new commits, or four times its own size. */
-const SAVE_AFTER_BYTES = 32 * 1024 * 1024;
-
-/** It is saved, and the log compacted, when nothing was written for so long, ... */
-const QUIET_MS = 500;
-/** ... or when so many bytes of new commits have come all the same. */
-const OVERDUE_BYTES = 512 * 1024 * 1024;
 
 /** Opens a ledger that this process alone has, creating it where there is none: see `openLedger`. */
 export async function openLocalLedger(
@@ -101,6 +95,12 @@ export class LocalLedger implements Ledger {
   readonly #options: CheckedOptions;
   readonly #writer: Uint8Array;
   readonly #turns = new Turns();
+  readonly #upkeep: Upkeep;
+  readonly #writes = new WriteQueue(
+    this.#turns,
+    (writes, refuse) => this.#commit(writes, refuse),
+    () => this.clock,
+  );
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #rebuiltListeners = new Set<() => void>();
@@ -112,19 +112,11 @@ export class LocalLedger implements Ledger {
   #archive: Archive | undefined;
   /** The last load of code that was begun: what waits for it is done before this is closed. */
   #loading: Promise<unknown> | undefined;
-  #pending: PendingWrite[] = [];
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
-  #unsavedBytes = 0;
-  #savedBytes = 0;
-  /** A snapshot was merged that the saved index does not tell of. */
-  #isSnapshotUnsaved = false;
-  /** How many commits the saved index tells of; -1 when there is none. */
-  #savedCommits = -1;
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
   #losing: Promise<void> | undefined;
-  #maintenance: ReturnType<typeof setTimeout> | undefined;
-  #lastMergeMs = 0;
+
   private constructor(parts: LedgerParts) {
     this.name = parts.name;
     this.#place = parts.place;
@@ -136,10 +128,20 @@ export class LocalLedger implements Ledger {
     this.#documents = parts.documents;
     this.#persistence = parts.persistence;
     this.#unreadable = parts.unreadable;
-    this.#savedBytes = parts.savedBytes;
-    this.#savedCommits = parts.savedCommits;
-    this.#unsavedBytes = parts.unsavedBytes;
     this.#view = this.#liveView();
+    this.#upkeep = new Upkeep(
+      {
+        place: this.#place,
+        log: this.#log,
+        store: this.#store,
+        turns: this.#turns,
+        history: this.#options.history,
+        documents: () => this.#documents,
+        isOpen: () => this.#state === 'open',
+        openArchive: () => this.#openArchive(),
+      },
+      parts.saved,
+    );
     this.replica = new LocalReplica(parts.replicaId, this.#store, {
       checkOpen: () => this.#checkOpen(),
       receive: (blocks, origin) => this.#receive(blocks, origin),
@@ -188,13 +190,15 @@ export class LocalLedger implements Ledger {
       persistence,
       documents,
       unreadable: replay.unreadable,
-      unsavedBytes: replay.bytes,
-      savedBytes: saved?.bytes ?? 0,
-      savedCommits,
+      saved: {
+        bytes: saved?.bytes ?? 0,
+        commits: savedCommits,
+        unsavedBytes: replay.bytes,
+      },
     });
     onCorrupt.call = () => ledger.#loseCorrupt();
     if (parkedLog.segments.size > 0) await ledger.#openParked();
-    if (state.snapshots.length > savedSnapshots) ledger.#saveSnapshotSoon();
+    if (state.snapshots.length > savedSnapshots) ledger.#upkeep.snapshotMerged();
     return ledger;
   }
 
@@ -232,7 +236,7 @@ export class LocalLedger implements Ledger {
     this.#checkOpen();
     const { id } = document;
     const resolve = options.resolve ?? false;
-    return { id, clock: await this.#enqueue({ kind: 'put', id, document, resolve }) };
+    return { id, clock: await this.#writes.add({ kind: 'put', id, document, resolve }) };
   }
 
   async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
@@ -246,13 +250,13 @@ export class LocalLedger implements Ledger {
     this.#checkOpen();
     const { id } = document;
     const resolve = options.resolve ?? false;
-    return { id, clock: await this.#enqueue({ kind: 'patch', id, document, resolve }) };
+    return { id, clock: await this.#writes.add({ kind: 'patch', id, document, resolve }) };
   }
 
   async del(id: string): Promise<WriteResult> {
     this.#checkOpen();
     checkId(id);
-    return { id, clock: await this.#enqueue({ kind: 'delete', id }) };
+    return { id, clock: await this.#writes.add({ kind: 'delete', id }) };
   }
 
   async bulk(documents: Iterable<Document>): Promise<{ ids: string[]; clock: Clock }> {
@@ -453,7 +457,7 @@ export class LocalLedger implements Ledger {
     this.#closing ??= this.#close(async () => {
       try {
         await this.#log.flush();
-        await this.#trySaveIndex();
+        await this.#upkeep.saveIndex();
       } finally {
         await this.#place.close();
       }
@@ -472,33 +476,6 @@ export class LocalLedger implements Ledger {
   }
 
   // --- writing, inside ---
-
-  #enqueue(write: Write): Promise<Clock> {
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ write, resolve, reject });
-      if (this.#pending.length > 1) return;
-      // The first write of a tick; those that follow in the same tick join its commit.
-      queueMicrotask(() => void this.#turns.run(() => this.#flush()));
-    });
-  }
-
-  /** Commits what is pending. Never rejects: each write is told by its own promise. */
-  async #flush(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = [];
-    try {
-      await this.#commit(
-        pending.map(({ write }) => write),
-        (id, error) => {
-          for (const { write, reject } of pending) if (write.id === id) reject(error);
-        },
-      );
-      const { clock } = this;
-      for (const { resolve } of pending) resolve(clock);
-    } catch (error) {
-      for (const { reject } of pending) reject(error);
-    }
-  }
 
   /**
    * Turns writes into operations and commits them. Several writes of one document become one.
@@ -559,17 +536,18 @@ export class LocalLedger implements Ledger {
   #merge(applied: readonly Applied[], kind: Change['origin'], merged = false): void {
     if (applied.length === 0) return;
     const ids = new Set<string>();
+    let length = 0;
     for (const { number, commit, bytes } of applied) {
       if (!merged) this.#documents.apply(number, commit, bytes);
       for (const operation of commit.operations) ids.add(operation.id);
-      this.#unsavedBytes += bytes.length;
+      length += bytes.length;
     }
     const news = runsBy(applied, ({ origin }) => origin).map(({ key: origin, run }) => ({
       cids: run.map(({ cid }) => cid),
       origin,
     }));
     this.#tell(ids, news, kind);
-    this.#maintainWhenQuiet();
+    this.#upkeep.merged(length);
   }
 
   /** Tells who wants to know that blocks came, and what they changed. */
@@ -589,56 +567,6 @@ export class LocalLedger implements Ledger {
   }
 
   // --- the rest ---
-
-  get #isSaveDue(): boolean {
-    if (this.#isSnapshotUnsaved) return true;
-    return this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4);
-  }
-
-  get #isCompactionDue(): boolean {
-    return this.#options.history === 'recent' && hasOutgrownDocuments(this.#log, this.#documents);
-  }
-
-  /** What keeps writes waiting is done when there were none for a moment; never too late, though. */
-  #maintainWhenQuiet(): void {
-    this.#lastMergeMs = performance.now();
-    if (this.#maintenance !== undefined || this.#state !== 'open') return;
-    if (this.#isSaveDue || this.#isCompactionDue) this.#awaitQuiet();
-  }
-
-  /** By the index, the next opening does not need the code that merges snapshots. */
-  #saveSnapshotSoon(): void {
-    this.#isSnapshotUnsaved = true;
-    this.#maintainWhenQuiet();
-  }
-
-  #awaitQuiet(): void {
-    this.#maintenance = setTimeout(() => {
-      this.#maintenance = undefined;
-      const isQuiet = performance.now() - this.#lastMergeMs >= QUIET_MS;
-      if (isQuiet || this.#unsavedBytes > OVERDUE_BYTES) void this.#maintain();
-      else this.#awaitQuiet();
-    }, QUIET_MS);
-    (this.#maintenance as { unref?: () => void }).unref?.();
-  }
-
-  /** What cannot be done stays as it is, and a later write tries again. */
-  async #maintain(): Promise<void> {
-    await this.#compactWhenDue().catch(passOver);
-    await this.#turns
-      .run(async () => {
-        if (this.#state === 'open' && this.#isSaveDue) await this.#trySaveIndex();
-      })
-      .catch(passOver);
-  }
-
-  async #compactWhenDue(): Promise<void> {
-    if (!this.#isCompactionDue) return;
-    const archive = await this.#openArchive();
-    await this.#turns.run(async () => {
-      if (this.#state === 'open' && this.#isCompactionDue) await archive.compact();
-    });
-  }
 
   #checkOpen(): void {
     if (this.#state === 'open') return;
@@ -696,7 +624,7 @@ export class LocalLedger implements Ledger {
     const documents = new Documents(state.table, state.pages, state.cache);
     const { unreadable } = await replayLog(this.#log, from, state, documents);
     this.#unreadable = unreadable;
-    this.#savedCommits = -1;
+    this.#upkeep.rebuilt();
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
@@ -754,7 +682,7 @@ export class LocalLedger implements Ledger {
       emptyState: () => this.#emptyState(),
       checkOpen: () => this.#checkOpen(),
       rebuild: (from) => this.#rebuild(from),
-      saveIndex: () => this.#trySaveIndex(),
+      saveIndex: () => this.#upkeep.saveIndex(),
     });
     return this.#archive;
   }
@@ -775,7 +703,7 @@ export class LocalLedger implements Ledger {
       merge: (applied, merged) => this.#merge(applied, 'remote', merged),
       snapshotMerged: (ids, cids, origin) => {
         this.#tell(ids, [{ cids, origin }], 'remote');
-        this.#saveSnapshotSoon();
+        this.#upkeep.snapshotMerged();
       },
     });
     return this.#intake;
@@ -792,66 +720,17 @@ export class LocalLedger implements Ledger {
 
   async #close(release: () => Promise<void>): Promise<void> {
     this.#state = 'closing';
-    clearTimeout(this.#maintenance);
+    this.#upkeep.stop();
     // What was called for before is done, also when its code is still on the way.
     await this.#loading?.catch(() => {});
     this.#intake?.stop();
     await this.#turns.run(async () => {
-      if (this.#pending.length > 0) await this.#flush();
+      await this.#writes.flush();
       this.#state = 'closed';
       this.#listeners.clear();
       await release();
     });
   }
-
-  /** An index that cannot be saved costs time at the next opening, nothing else. */
-  async #trySaveIndex(): Promise<void> {
-    this.#isSnapshotUnsaved = false;
-    try {
-      await this.#saveIndex();
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#unsavedBytes = 0;
-    }
-  }
-
-  async #saveIndex(): Promise<void> {
-    const { segments, end } = this.#log;
-    if (segments.size === 0 || this.#savedCommits === this.#store.count) return;
-    if (this.#store.missing.length > 0) {
-      // The next opening looks at the log itself: what was lost may stand behind its children by then.
-      await this.#place.remove(INDEX_FILE);
-      return;
-    }
-    // First the log, then what was computed from it: the index never tells of commits that are not there.
-    await this.#log.flush();
-    const bytes = await encodeIndex({
-      position: end,
-      segments: new Map(segments),
-      state: this.#store.state,
-      documents: this.#documents.states,
-      writings: this.#documents.writings,
-    });
-    await this.#place.replace(INDEX_FILE, bytes);
-    this.#savedBytes = bytes.length;
-    this.#savedCommits = this.#store.count;
-    this.#unsavedBytes = 0;
-  }
-}
-
-/** What is tried again may go well then; anything else is a bug. */
-function passOver(error: unknown): void {
-  if (!(error instanceof StorageError) && !isNotLoaded(error)) throwLater(error);
-}
-
-function isNotLoaded(error: unknown): boolean {
-  return error instanceof LedgerError && error.code === 'not-loaded';
-}
-
-interface PendingWrite {
-  readonly write: Write;
-  readonly resolve: (clock: Clock) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 interface LedgerParts {
@@ -866,7 +745,5 @@ interface LedgerParts {
   readonly persistence: Persistence | undefined;
   readonly documents: Documents;
   readonly unreadable: readonly CID[];
-  readonly unsavedBytes: number;
-  readonly savedBytes: number;
-  readonly savedCommits: number;
+  readonly saved: Saved;
 }
