@@ -40,7 +40,9 @@ export type LedgerErrorCode =
   | 'interrupted'
   | 'unknown-clock'
   | 'no-storage'
-  | 'no-snapshot';
+  | 'no-snapshot'
+  /** A part of this library that is loaded when it is needed could not be: see the message. */
+  | 'not-loaded';
 
 /** Wrong use of a ledger: a bad name or option, a closed or locked ledger, a clock it does not hold. */
 export class LedgerError extends EmberlinkError<LedgerErrorCode> {

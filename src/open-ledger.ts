@@ -10,6 +10,8 @@ import { openSharedLedger } from './tabs/open-shared-ledger.ts';
  * @throws LedgerError `invalid-name`, `invalid-option`, `no-storage`, `locked` (open elsewhere),
  *   `other-version` (open in a tab with another version of this library)
  * @throws LedgerError `no-snapshot` when the snapshot's address cannot be fetched; BlockError
+ * @throws LedgerError `not-loaded` when it needs a part of this library that cannot be loaded now: for
+ *   OPFS, and where there is a snapshot to merge
  * @throws StorageError
  */
 export async function openLedger(name: string, options: LedgerOptions = {}): Promise<Ledger> {

@@ -37,7 +37,7 @@ import { MAX_ID_BYTES } from '../src/ledger/document.ts';
 import type { Ledger } from '../src/ledger/ledger.ts';
 import { openLedger } from '../src/open-ledger.ts';
 import { checkLedgerOptions } from '../src/ledger/options.ts';
-import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/snapshot.ts';
+import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from '../src/ledger/page-size.ts';
 import { TARGET_COMMIT_BYTES } from '../src/ledger/transaction.ts';
 import { MAX_ANNOUNCED } from '../src/protocol/announcer.ts';
 import { LIST_BELOW_BLOCKS, MAX_SYMBOLS } from '../src/protocol/diff/difference.ts';

@@ -36,7 +36,7 @@ export type {
   FieldConflict,
   HistoryEntry,
 } from '../ledger/history.ts';
-export type { Rejected } from '../ledger/commit-store.ts';
+export type { Rejected } from '../ledger/receiver.ts';
 export type { Dot } from '../ledger/commit.ts';
 export type { CompactReport } from '../ledger/compaction.ts';
 export type {

@@ -1,38 +1,26 @@
 import type { CID } from 'multiformats/cid';
-import { blockOf, cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
+import { blockOf, cidOfDigest, type MaybePromise } from '../blocks.ts';
 import { bytesOf, compareBytes, equalBytes, keyOf } from '../bytes.ts';
 import { DIGEST_BYTES } from '../sha256.ts';
-import { BlockError } from '../errors.ts';
 import type { Location, Log } from '../storage/log.ts';
 import type { BlockCache } from './block-cache.ts';
-import { advance, checkTime, nextTime, TICKS_PER_MS } from './clock.ts';
-import {
-  bringsNews,
-  isPruned,
-  isWithinSnapshot,
-  mergeSnapshot,
-  numberOfParent,
-  rootsOf,
-  type ClockState,
-} from './clock-state.ts';
+import { advance, nextTime } from './clock.ts';
+import { isPruned, isWithinSnapshot, type ClockState } from './clock-state.ts';
 import { NOWHERE, type CommitTable } from './commit-table.ts';
 import {
   commitDigest,
   encodeCommit,
   MAX_PARENTS,
-  namesIn,
   readCommit,
   type Commit,
   type Dot,
 } from './commit.ts';
 import type { CausalContext } from './context.ts';
-import type { Documents } from './documents.ts';
-import { type Brought, type ParkedCommit, ParkedCommits } from './parked.ts';
-import { readRoot } from './snapshot.ts';
+import type { Brought, ParkedCommits } from './parked.ts';
 
 /**
  * The Merkle clock over the log: which commits there are, which are its heads, and the only two ways
- * in, writing a commit of our own and receiving one from elsewhere.
+ * in, writing a commit of our own and receiving one from elsewhere (receiver.ts).
  *
  * Invariants:
  * 1. A commit is applied after it is in the log, and after all its parents.
@@ -43,9 +31,10 @@ import { readRoot } from './snapshot.ts';
  * The caller sees to it that one call at a time runs of those that return promises.
  */
 export class CommitStore {
+  /** What is held and cannot be applied yet; undefined until something has come from elsewhere. */
+  parked: ParkedCommits | undefined;
   readonly #log: Log;
-  readonly #parked: ParkedCommits;
-  readonly #options: CommitStoreOptions;
+  readonly #writer: Uint8Array;
   #state: ClockState;
   #holes = 0;
   #whole = 0;
@@ -55,18 +44,18 @@ export class CommitStore {
   /** Commits below this number are applied; those above it are being written. */
   #applied = 0;
 
-  constructor(log: Log, parked: ParkedCommits, state: ClockState, options: CommitStoreOptions) {
+  /** @param writer under which our own commits are written */
+  constructor(log: Log, state: ClockState, writer: Uint8Array) {
     this.#log = log;
-    this.#parked = parked;
-    this.#options = options;
+    this.#writer = writer;
     this.#state = state;
-    this.#count();
+    this.recount();
   }
 
   /** Begins anew with what the log was found to hold. */
   restart(state: ClockState): void {
     this.#state = state;
-    this.#count();
+    this.recount();
   }
 
   get state(): ClockState {
@@ -120,7 +109,7 @@ export class CommitStore {
   }
 
   get parkedCount(): number {
-    return this.#parked.size;
+    return this.parked?.size ?? 0;
   }
 
   /** The number of an applied commit that is here whole; -1 for any other CID. */
@@ -145,7 +134,8 @@ export class CommitStore {
   /** True for applied and for parked commits that are here whole. */
   has(cid: CID): boolean {
     const digest = commitDigest(cid);
-    return digest !== undefined && (this.numberOf(cid) >= 0 || this.#parked.has(digest));
+    if (digest === undefined) return false;
+    return this.numberOf(cid) >= 0 || (this.parked?.has(digest) ?? false);
   }
 
   /** True for a commit that would bring nothing: it is held, or merged within a snapshot. */
@@ -159,7 +149,7 @@ export class CommitStore {
     const digest = commitDigest(cid);
     if (digest === undefined) return undefined;
     const location = this.#snapshotPlace(digest);
-    return location === undefined ? this.#parked.bytesOf(digest) : this.#log.read(location, cid);
+    return location === undefined ? this.parked?.bytesOf(digest) : this.#log.read(location, cid);
   }
 
   /** Where a page or the root of a snapshot lies. */
@@ -179,16 +169,6 @@ export class CommitStore {
   /** The CIDs of `wholeCommits`. */
   cids(): Generator<CID> {
     return cidsOf(this.wholeCommits(), this.#state.table);
-  }
-
-  /** What the log holds of it all: the merged snapshots, pages before roots, then the commits. */
-  async storedCids(): Promise<Iterable<CID>> {
-    const commits = this.cids();
-    const cids: CID[] = [];
-    for (const { cid, root } of await rootsOf(this.#state, this.#log)) {
-      cids.push(...root.pages.map((page) => cidOfDigest(page)), cid);
-    }
-    return [...cids, ...commits];
   }
 
   /**
@@ -229,7 +209,7 @@ export class CommitStore {
     const start = table.count;
     // The oldest heads first: with more than MAX_PARENTS the newest stay heads for the next commit.
     // Our own commits follow one another, as the context needs it.
-    const { writer } = this.#options;
+    const writer = this.#writer;
     const isOwn = (head: number): boolean => equalBytes(table.writer(head), writer);
     let parents = [...this.#state.heads]
       .sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || a - b)
@@ -255,7 +235,7 @@ export class CommitStore {
       table.truncate(start);
       throw error;
     }
-    const stored = this.#store(start, staged);
+    const stored = this.store(start, staged);
     if (!(stored instanceof Promise)) return this.#written(stored, sequence);
     return stored.then((applied) => this.#written(applied, sequence));
   }
@@ -265,165 +245,8 @@ export class CommitStore {
     return applied;
   }
 
-  /**
-   * Stores blocks that came from elsewhere, parents first, and applies those that can be. Their
-   * hashes have been checked. Never rejects: what went wrong stands beside what was applied before.
-   * @param origin who brings them
-   */
-  receive(blocks: readonly Block[], nowMs: number, origin?: object): Promise<Received> {
-    const brought = blocks.map(({ cid, bytes }): Brought => ({ cid, bytes, origin }));
-    return this.#receive(async () => brought, 'sender', nowMs);
-  }
-
-  /** Applies the parked commits whose time has come. */
-  receiveDue(nowMs: number): Promise<Received> {
-    const due = async (): Promise<Brought[]> => this.#parked.ready(this.#readiness(nowMs));
-    return this.#receive(due, 'parked', nowMs);
-  }
-
-  /** The wall clock in ms at which a parked commit that is too early at `nowMs` no longer is. */
-  nextDueMs(nowMs: number): number {
-    const time = this.#parked.earliestAfter(this.#latestTime(nowMs));
-    return time === Infinity ? Infinity : time / TICKS_PER_MS - this.#options.futureToleranceMs;
-  }
-
-  async #receive(
-    load: () => Promise<readonly Brought[]>,
-    from: 'sender' | 'parked',
-    nowMs: number,
-  ): Promise<Received> {
-    const applied: Applied[] = [];
-    const rejected: Rejected[] = [];
-    let healed = false;
-    let error: unknown;
-    try {
-      let source = from;
-      let queue = await load();
-      while (queue.length > 0) {
-        const start = this.#state.table.count;
-        const staged: Staged[] = [];
-        let heals = false;
-        for (const block of queue) {
-          try {
-            const outcome = this.#stage(block, nowMs, source);
-            if (outcome === 'held') {
-              // A snapshot has brought it meanwhile.
-              if (source === 'parked') this.#parked.remove(block.cid);
-              continue;
-            }
-            if (!outcome.parked) staged.push({ block, commit: outcome.commit });
-            else if (source === 'sender') {
-              await this.#parked.add(block, outcome.digest, outcome.commit);
-            }
-            heals ||= outcome.healed;
-          } catch (cause) {
-            if (source === 'sender') {
-              error = cause;
-              break;
-            }
-            // It was parked on its sender's word and turns out impossible: not this caller's fault.
-            rejected.push({ cid: block.cid, error: cause });
-            this.#parked.remove(block.cid);
-          }
-        }
-        const stored = await this.#store(start, staged);
-        healed ||= heals;
-        applied.push(...stored);
-        // Only now, so that those that could not be stored are still held.
-        if (source === 'parked') for (const { cid } of stored) this.#parked.remove(cid);
-        queue = await this.#childrenOf(stored, nowMs);
-        source = 'parked';
-      }
-      await this.#parked.sweep();
-    } catch (cause) {
-      error ??= cause;
-    }
-    return { applied, rejected, healed, error };
-  }
-
-  async #childrenOf(commits: readonly Applied[], nowMs: number): Promise<Brought[]> {
-    if (this.#parked.size === 0) return [];
-    const ready = this.#readiness(nowMs);
-    // By key, since one may have several parents among them.
-    const blocks = new Map<string, Brought>();
-    for (const { number } of commits) {
-      const children = await this.#parked.readyChildren(this.#state.table.digest(number), ready);
-      for (const child of children) blocks.set(keyOf(child.cid.multihash.digest), child);
-    }
-    return [...blocks.values()];
-  }
-
-  #readiness(nowMs: number): (commit: ParkedCommit) => boolean {
-    const state = this.#state;
-    return ({ time, parents, parentDots }) =>
-      !this.#isTooEarly(time, nowMs) &&
-      parents.every(
-        (parent, i) => state.table.find(parent) >= 0 || isWithinSnapshot(state, parentDots[i]!),
-      );
-  }
-
-  #isTooEarly(time: number, nowMs: number): boolean {
-    return time > this.#latestTime(nowMs);
-  }
-
-  #latestTime(nowMs: number): number {
-    return (nowMs + this.#options.futureToleranceMs) * TICKS_PER_MS;
-  }
-
-  /**
-   * Checks a block and, when it can be applied, gives it a number.
-   * @throws BlockError
-   */
-  #stage(
-    block: Block,
-    nowMs: number,
-    source: 'sender' | 'parked',
-  ): 'held' | { digest: Uint8Array; commit: Commit; parked: boolean; healed: boolean } {
-    const digest = commitDigest(block.cid);
-    if (digest === undefined) {
-      throw new BlockError('unsupported-cid', `block ${block.cid} is not dag-cbor by sha2-256`);
-    }
-    const { table } = this.#state;
-    const known = table.find(digest);
-    const healed = known >= 0 && table.isHole(known) && known < this.#applied;
-    if (known >= 0 && !healed) return 'held';
-    if (source === 'sender' && this.#parked.has(digest)) return 'held';
-    const commit = readCommit(block.bytes);
-    // Within a snapshot we have it already.
-    if (isWithinSnapshot(this.#state, commit)) return 'held';
-    const parents = commit.parents.map((parent, i) =>
-      numberOfParent(this.#state, parent, commit.parentDots[i]!),
-    );
-    const orphan = parents.includes(-1);
-    if (!orphan) this.#check(commit, parents, block.cid);
-    if (orphan || this.#isTooEarly(commit.time, nowMs)) {
-      return { digest, commit, parked: true, healed: false };
-    }
-    if (!healed) table.add(digest, parents, commit.time, commit, NOWHERE);
-    return { digest, commit, parked: false, healed };
-  }
-
-  #check(commit: Commit, parents: readonly number[], cid: CID): void {
-    checkTime(
-      commit.time,
-      parents.map((parent) => this.#state.table.time(parent)),
-    );
-    // What was superseded before our snapshot was made has no name here any more.
-    if (this.isPruned) return;
-    for (const { id, replaces } of commit.operations) {
-      for (const name of namesIn(replaces)) {
-        if (this.#state.table.find(name) < 0) {
-          throw new BlockError(
-            'impossible-replaces',
-            `commit ${cid} supersedes a version of '${id}' that is not among its ancestors`,
-          );
-        }
-      }
-    }
-  }
-
   /** Writes staged commits, numbered from `start`, and applies them. On failure none is left. */
-  #store(start: number, staged: readonly Staged[]): MaybePromise<Applied[]> {
+  store(start: number, staged: readonly Staged[]): MaybePromise<Applied[]> {
     if (staged.length === 0) return [];
     try {
       const written = this.#log.append(staged.map(({ block }) => block));
@@ -462,44 +285,13 @@ export class CommitStore {
 
   // --- snapshots ---
 
-  /** Stores pages, which count for nothing until the root comes that names them. */
-  async addPages(pages: readonly Block[]): Promise<void> {
-    const { state } = this;
-    const fresh = pages.filter(({ cid }) => !this.hasPage(cid));
-    const locations = await this.#log.append(fresh);
-    fresh.forEach(({ cid }, i) => state.loose.set(keyOf(cid.multihash.digest), locations[i]!));
-  }
-
   /** The pages that belong to no merged snapshot. */
   get loosePages(): CID[] {
     return [...this.#state.loose.keys()].map((key) => cidOfDigest(bytesOf(key)));
   }
 
-  hasPage(cid: CID): boolean {
-    const { digest } = cid.multihash;
-    return this.#state.pages.has(digest) || this.#state.loose.has(keyOf(digest));
-  }
-
-  /**
-   * Stores the root of a snapshot whose pages are stored, and merges it.
-   * @returns the ids of the documents that changed, and all blocks of the snapshot; undefined when it
-   *   brings nothing new
-   * @throws BlockError `malformed-snapshot`; StorageError
-   */
-  async addRoot(
-    block: Block,
-    documents: Documents,
-  ): Promise<{ ids: string[]; cids: CID[] } | undefined> {
-    const root = readRoot(block.bytes);
-    if (!bringsNews(this.#state, root)) return undefined;
-    const [location] = await this.#log.append([block]);
-    const placed = { digest: block.cid.multihash.digest, location: location! };
-    const ids = await mergeSnapshot(this.#state, documents, root, placed, this.#log);
-    this.#count();
-    return { ids, cids: [...root.pages.map((page) => cidOfDigest(page)), block.cid] };
-  }
-
-  #count(): void {
+  /** Takes note of what a merged snapshot has changed. */
+  recount(): void {
     const { table } = this.#state;
     this.#applied = table.count;
     this.#clock = undefined;
@@ -512,12 +304,8 @@ export class CommitStore {
   }
 }
 
-export interface CommitStoreOptions {
-  readonly writer: Uint8Array;
-  readonly futureToleranceMs: number;
-}
-
-interface Staged {
+/** A commit that has a number, and is not stored yet. */
+export interface Staged {
   readonly block: Brought;
   readonly commit: Commit;
 }
@@ -530,21 +318,6 @@ export interface Applied {
   readonly bytes: Uint8Array;
   /** Who brought it, though it may have waited since; undefined for what was written here. */
   readonly origin: object | undefined;
-}
-
-export interface Received {
-  readonly applied: readonly Applied[];
-  /** True when a commit came back that the log had lost: states must be merged anew. */
-  readonly healed: boolean;
-  /** Parked commits that turned out to be impossible when their parents came. */
-  readonly rejected: readonly Rejected[];
-  /** What was wrong with the first block that cannot be, or with the storage. */
-  readonly error: unknown;
-}
-
-export interface Rejected {
-  readonly cid: CID;
-  readonly error: unknown;
 }
 
 /**

@@ -5,6 +5,7 @@ import { BlockError } from '../errors.ts';
 import {
   CborCursor,
   CborWriter,
+  compareKeys,
   isSha256DagCbor,
   MAJOR_LIST,
   MAJOR_MAP,
@@ -345,6 +346,17 @@ export function encodePatch(
     writer.head(MAJOR_LIST, unset.length);
     for (const name of unset) writer.text(name);
   }
+  return writer.finish();
+}
+
+/** Fields' names and their encoded values as a dag-cbor map of these alone. */
+export function encodeSet(
+  fields: readonly (readonly [name: string, value: Uint8Array])[],
+): Uint8Array {
+  const encoded = fields.map(([name, value]) => ({ key: writer.text(name).finish(), value }));
+  encoded.sort((a, b) => compareKeys(a.key, b.key));
+  writer.head(MAJOR_MAP, encoded.length);
+  for (const { key, value } of encoded) writer.raw(key).raw(value);
   return writer.finish();
 }
 

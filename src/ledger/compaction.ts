@@ -2,9 +2,10 @@ import type { CID } from 'multiformats/cid';
 import type { Block } from '../blocks.ts';
 import { StorageError } from '../errors.ts';
 import type { Log, LogPosition } from '../storage/log.ts';
+import { snapshotPages } from './canonical.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { Documents } from './documents.ts';
-import { encodeRoot, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from './snapshot.ts';
+import { encodeRoot } from './snapshot.ts';
 
 export interface CompactReport {
   /** What the log took before and after, in bytes. */
@@ -28,16 +29,6 @@ interface Owner {
 /** How many blocks are handed to the log at once. */
 const BATCH = 64;
 
-/** A log is compacted by itself from this size on, 16 MiB, ... */
-const AUTO_BYTES = 16 * 1024 * 1024;
-/** ... when each document was written more often than this on average. */
-const AUTO_WRITINGS = 4;
-
-/** A newcomer is sent a snapshot when the commits have more bytes than this, 16 KiB, ... */
-const PAYS_BYTES = 16 * 1024;
-/** ... and each document was written more often than this on average. */
-const PAYS_WRITINGS = 2;
-
 /**
  * Lets old commits give way to a snapshot: writes the snapshot and the newest commits behind the log,
  * reads them back, and only then lets go of what lies before. A crash at any point leaves a log that
@@ -50,27 +41,6 @@ export class Compaction {
 
   constructor(owner: Owner) {
     this.#owner = owner;
-  }
-
-  /** True when a newcomer is better off with a snapshot than with all commits. */
-  get snapshotPays(): boolean {
-    return this.#owner.log.bytes > PAYS_BYTES && this.#owner.documents().hasOutgrown(PAYS_WRITINGS);
-  }
-
-  /** How large a snapshot is, about. */
-  get snapshotSize(): { blocks: number; bytes: number } {
-    const documents = this.#owner.documents();
-    const bytes = Math.ceil(
-      (this.#owner.log.bytes / (documents.writings + 1)) * documents.states.size,
-    );
-    return { blocks: 1 + Math.ceil(bytes / (PAGE_MIN_BYTES + PAGE_MEAN_BYTES)), bytes };
-  }
-
-  /** True when the log has outgrown the documents several times over. */
-  get isDue(): boolean {
-    const { options, documents } = this.#owner;
-    if (options.history === 'full' || this.#owner.log.bytes < AUTO_BYTES) return false;
-    return documents().hasOutgrown(AUTO_WRITINGS);
   }
 
   /**
@@ -88,7 +58,7 @@ export class Compaction {
     return {
       async *blocks() {
         const pages: CID[] = [];
-        for await (const page of documents.snapshotPages(meanBytes)) {
+        for await (const page of snapshotPages(documents, meanBytes)) {
           pages.push(page.cid);
           yield page;
         }

@@ -1,7 +1,5 @@
-import type { Block, MaybePromise } from '../blocks.ts';
-import { DIGEST_BYTES, sha256 } from '../sha256.ts';
+import type { MaybePromise } from '../blocks.ts';
 import type { BlockCache } from './block-cache.ts';
-import { CborWriter } from '../cbor.ts';
 import type { CommitTable } from './commit-table.ts';
 import { fieldSpans, namesIn, readOperation, type Commit, type Operation } from './commit.ts';
 import { decodeFields, decodeValue, type Document, type DocumentValue } from './document.ts';
@@ -16,11 +14,10 @@ import {
   offsetOf,
   versionsOf,
   type DocumentState,
-  type EditedDocument,
   type Locator,
 } from './merge.ts';
+import { readWriting } from './page-writing.ts';
 import { isPage, type PageTable } from './pages.ts';
-import { encodeSet, PageWriter, readWriting, writeEntry, type SnapshotEntry } from './snapshot.ts';
 import { SortedList } from './sorted-list.ts';
 
 /**
@@ -129,7 +126,7 @@ export class Documents {
   /** Several documents in the order of `ids`, read in the order in which they lie in the log. */
   async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
     const documents: (Document | undefined)[] = Array.from({ length: ids.length });
-    for (const index of this.#inPlaceOrder(ids)) {
+    for (const index of this.inPlaceOrder(ids)) {
       const document = this.get(ids[index]!);
       documents[index] = document instanceof Promise ? await document : document;
     }
@@ -172,9 +169,9 @@ export class Documents {
     const state = this.#states.get(id);
     if (state === undefined) return new Map();
     const blocks = this.blocks.getAll(holdersOf(state, names));
-    if (!(blocks instanceof Promise)) return this.#versions(state, blocks, names);
+    if (!(blocks instanceof Promise)) return this.versionsIn(state, blocks, names);
     const asked = copyOf(state);
-    return this.#versions(asked, await blocks, names);
+    return this.versionsIn(asked, await blocks, names);
   }
 
   /** A document has no more bytes than this; found without reading any. */
@@ -184,44 +181,6 @@ export class Documents {
       bytes += isPage(holder) ? this.pages.location(holder).length : this.table.size(holder);
     }
     return bytes;
-  }
-
-  /**
-   * SHA-256 of the canonical form of all states: two sets of equal commits give equal digests,
-   * whatever the order in which they came, and whether as commits or within a snapshot.
-   */
-  async digest(): Promise<Uint8Array> {
-    const ids = [...this.#states.keys()].sort();
-    const hashes = new Uint8Array(ids.length * DIGEST_BYTES);
-    for (const index of this.#inPlaceOrder(ids)) {
-      hashes.set(await this.#digestOf(ids[index]!), index * DIGEST_BYTES);
-    }
-    return sha256(hashes);
-  }
-
-  /**
-   * The states as the pages of a snapshot. They must not change while it runs.
-   * @param meanBytes what a document takes, about: so many are read ahead as fit into some memory
-   */
-  async *snapshotPages(meanBytes: number): AsyncGenerator<Block> {
-    const pages = new PageWriter((commit) => this.table.version(commit));
-    const ids = [...this.#states.keys()].sort();
-    const ahead = Math.min(65_536, Math.max(256, Math.floor(READ_AHEAD_BYTES / (meanBytes + 1))));
-    for (let from = 0; from < ids.length; from += ahead) {
-      const part = ids.slice(from, from + ahead);
-      const entries: SnapshotEntry[] = Array.from({ length: part.length });
-      for (const index of this.#inPlaceOrder(part)) {
-        const id = part[index]!;
-        const entry = this.#entry(id, this.#states.get(id)!);
-        entries[index] = entry instanceof Promise ? await entry : entry;
-      }
-      for (const entry of entries) {
-        const page = pages.add(entry);
-        if (page !== undefined) yield page;
-      }
-    }
-    const last = pages.end();
-    if (last !== undefined) yield last;
   }
 
   // --- reading ---
@@ -237,25 +196,15 @@ export class Documents {
       return { _id: id, ...decodeFields(bytes.subarray(setAt, setEnd)) };
     }
     const document: Record<string, DocumentValue> = { _id: id };
-    for (const [name, versions] of this.#versions(state, blocks)) {
+    for (const [name, versions] of this.versionsIn(state, blocks)) {
       const value = versions[0]?.value;
       if (value !== undefined) document[name] = decodeValue(value);
     }
     return document as Document;
   }
 
-  /** A state with the places of all its fields told one by one. */
-  async elementsOf(state: DocumentState): Promise<EditedDocument> {
-    const blocks = await this.blocks.getAll(holdersOf(state));
-    const fields = new Map<string, Locator[]>();
-    for (const [name, versions] of this.#versions(state, blocks)) {
-      const places = versions.map((version) => version.at);
-      if (places.length > 0) fields.set(name, places);
-    }
-    return { heads: asEdited(state).heads, base: undefined, fields };
-  }
-
-  #versions(
+  /** The surviving versions of fields as `fieldVersions`, out of the blocks of `holdersOf`. */
+  versionsIn(
     state: DocumentState,
     blocks: ReadonlyMap<number, Uint8Array>,
     only?: Iterable<string>,
@@ -289,60 +238,8 @@ export class Documents {
     return this.table.time(a) - this.table.time(b) || this.table.compareDigests(a, b);
   }
 
-  /** SHA-256 of a state's canonical bytes: the names of its versions, ascending, then its entry. */
-  async #digestOf(id: string): Promise<Uint8Array> {
-    const made = this.#entry(id, this.#states.get(id)!);
-    const entry = made instanceof Promise ? await made : made;
-    const commits = new Set(entry.heads.map((head) => head.commit));
-    for (const { commit } of entry.writings) commits.add(commit);
-    const sorted = [...commits].sort((a, b) => this.table.compareDigests(a, b));
-    for (const commit of sorted) canonical.raw(this.table.name(commit));
-    writeEntry(canonical, entry, (commit) => sorted.indexOf(commit));
-    return sha256(canonical.finishView());
-  }
-
-  /** A state with its values. */
-  #entry(id: string, state: DocumentState): MaybePromise<SnapshotEntry> {
-    const blocks = this.blocks.getAll(holdersOf(state));
-    if (!(blocks instanceof Promise)) return this.#entryOf(id, state, blocks);
-    return blocks.then((loaded) => this.#entryOf(id, state, loaded));
-  }
-
-  #entryOf(
-    id: string,
-    state: DocumentState,
-    blocks: ReadonlyMap<number, Uint8Array>,
-  ): SnapshotEntry {
-    if (typeof state === 'number') {
-      const bytes = blocks.get(holderOf(state))!;
-      const { setAt, setEnd, unset } = writingAt(state, bytes);
-      const commit = this.versionOf(state);
-      const set = bytes.subarray(setAt, setEnd);
-      const writings = set.length > 1 || unset.length > 0 ? [{ commit, set, unset }] : [];
-      return { id, heads: [{ commit, deleted: false }], writings };
-    }
-    const byCommit = new Map<number, { set: [string, Uint8Array][]; unset: string[] }>();
-    for (const [field, versions] of this.#versions(state, blocks)) {
-      for (const { commit, value } of versions) {
-        const written = byCommit.get(commit) ?? { set: [], unset: [] };
-        byCommit.set(commit, written);
-        if (value === undefined) written.unset.push(field);
-        else written.set.push([field, value]);
-      }
-    }
-    return {
-      id,
-      heads: state.heads.map(({ at, deleted }) => ({ commit: this.versionOf(at), deleted })),
-      writings: [...byCommit].map(([commit, { set, unset }]) => ({
-        commit,
-        set: encodeSet(set),
-        unset,
-      })),
-    };
-  }
-
   /** The indexes of ids in the order in which their documents lie in the log. */
-  #inPlaceOrder(ids: readonly string[]): Uint32Array {
+  inPlaceOrder(ids: readonly string[]): Uint32Array {
     const places = Float64Array.from(ids, (id) => this.#firstPlace(id));
     return Uint32Array.from(ids, (_, index) => index).sort((a, b) => places[a]! - places[b]!);
   }
@@ -376,14 +273,8 @@ export interface FieldVersion {
   readonly value: Uint8Array | undefined;
 }
 
-/** How many bytes of documents a snapshot in the making holds in memory, about: 32 MiB. */
-const READ_AHEAD_BYTES = 32 * 1024 * 1024;
-
-/** Left empty by every use. */
-const canonical = new CborWriter();
-
 /** Where the fields lie that are written at a place, which is in `holder`. */
-function writingAt(
+export function writingAt(
   place: Locator,
   holder: Uint8Array,
 ): { setAt: number; setEnd: number; unset: readonly string[] } {

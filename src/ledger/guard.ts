@@ -8,7 +8,8 @@ import { fieldSpans, readCommit, type Commit, type Operation } from './commit.ts
 import { decodeValue, type DocumentValue } from './document.ts';
 import type { HistoryEntry } from './history.ts';
 import type { LedgerReplica } from './replica.ts';
-import { kindOf, readRoot } from './snapshot.ts';
+import { kindOf } from './block-kind.ts';
+import { readRoot } from './snapshot.ts';
 
 /** What a peer wants to write into a document, as the document's history would tell it. */
 export type IncomingOperation =

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { LogDamage } from '../storage/log.ts';
 import type { CommitEntry, CommitsOptions } from './commit-entries.ts';
-import type { Rejected } from './commit-store.ts';
+import type { Rejected } from './receiver.ts';
 import type { CompactReport } from './compaction.ts';
 import type { Document } from './document.ts';
 import type { Conflict, HistoryEntry } from './history.ts';
@@ -77,6 +77,10 @@ export interface ImportReport {
  *
  * Writes issued in the same tick form one commit (several when they pass 64 KiB). A write that resolved
  * is in the log. Reads see it from then on. Every method throws LedgerError `closed` after `close`.
+ *
+ * In pages of bundlers the code for history and conflicts, for the past, and for all that moves, checks
+ * or compacts a ledger is loaded when it is first called. Where that fails (the page is offline, or its
+ * app was updated) the call throws LedgerError `not-loaded`, and the next one tries again.
  */
 export interface Ledger {
   readonly name: string;

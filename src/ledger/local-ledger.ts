@@ -1,21 +1,20 @@
 import { hex } from '../bytes.ts';
 import type { CID } from 'multiformats/cid';
-import { carChunks } from '../car/chunks.ts';
-import { carHeader } from '../car/writer.ts';
 import type { Block } from '../blocks.ts';
-import { LedgerError, StorageError } from '../errors.ts';
+import { LedgerError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
-import { tell, throwLater } from '../tell.ts';
+import { tell } from '../tell.ts';
 import { Turns } from '../turns.ts';
 import type { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
+import type { Archive } from './archive.ts';
 import type { BlockCache } from './block-cache.ts';
-import { CommitStore, type Applied, type Received, type Rejected } from './commit-store.ts';
-import { Compaction, type CompactReport } from './compaction.ts';
+import { CommitStore, type Applied } from './commit-store.ts';
+import type { CompactReport } from './compaction.ts';
 import { emptyState, type ClockState } from './clock-state.ts';
 import { hybridTimeAfter } from './clock.ts';
 import type { CommitTable } from './commit-table.ts';
-import { commitEntries, type CommitEntry, type CommitsOptions } from './commit-entries.ts';
+import type { CommitEntry, CommitsOptions } from './commit-entries.ts';
 import { readCommit } from './commit.ts';
 import {
   checkId,
@@ -26,21 +25,21 @@ import {
   type EncodedDocument,
 } from './document.ts';
 import { Documents } from './documents.ts';
-import { importCar } from './import-car.ts';
-import { conflictedIds, type Conflict, type HistoryEntry } from './history.ts';
+import { snapshotPays, snapshotSize } from './growth.ts';
+import type { Conflict, HistoryEntry } from './history.ts';
+import type { Intake } from './intake.ts';
+import { loadLater } from './load-later.ts';
 import {
   checkLedgerName,
   checkLedgerOptions,
-  loadSnapshot,
   openPlace,
   persistenceOf,
   type CheckedOptions,
   type LedgerOptions,
 } from './options.ts';
-import { cacheOf, INDEX_FILE, newWriter, readIndex, readReplicaId } from './opening.ts';
+import { cacheOf, newWriter, readIndex, readReplicaId } from './opening.ts';
 import type { PageTable } from './pages.ts';
-import { ParkedCommits } from './parked.ts';
-import { Past } from './past.ts';
+import { isNotLoaded, passOver } from './pass-over.ts';
 import type {
   Change,
   Clock,
@@ -53,33 +52,16 @@ import type {
   WriteResult,
 } from './ledger.ts';
 import { checkLimit, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
-import { mergedAnew, replayLog } from './recovery.ts';
+import { replayLog } from './replay-log.ts';
 import { LocalReplica } from './replica.ts';
-import { encodeIndex } from './saved-index.ts';
 import { runsBy } from './runs-by.ts';
-import { kindOf } from './snapshot.ts';
 import { combined, cutCommits, operationFor, type Write } from './transaction.ts';
+import { type Saved, Upkeep } from './upkeep.ts';
 import { LocalView, type AllDocsOptions, type DocumentRow } from './view.ts';
+import { WriteQueue } from './write-queue.ts';
 
 /** How many bytes of commits are handed to the log at once. */
 const WRITE_GROUP_BYTES = 4 * 1024 * 1024;
-
-/** The index is saved again after this many bytes of new commits, or four times its own size. */
-const SAVE_AFTER_BYTES = 32 * 1024 * 1024;
-
-/** It is saved, and the log compacted, when nothing was written for so long, ... */
-const QUIET_MS = 500;
-/** ... or when so many bytes of new commits have come all the same. */
-const OVERDUE_BYTES = 512 * 1024 * 1024;
-
-/** Readers of CARs bound the header. */
-const MAX_ROOTS = 1000;
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** When the storage failed under parked commits, they are tried again after this time. */
-const RETRY_MS = 60_000;
-const MAX_REJECTED = 100;
 
 /** Opens a ledger that this process alone has, creating it where there is none: see `openLedger`. */
 export async function openLocalLedger(
@@ -93,7 +75,7 @@ export async function openLocalLedger(
   try {
     ledger = await LocalLedger.open(name, place, checked, persistenceOf(options));
     if (options.snapshot !== undefined && ledger.replica.history.commitCount === 0) {
-      await ledger.import(await loadSnapshot(options.snapshot));
+      await ledger.importSnapshot(options.snapshot);
     }
     return ledger;
   } catch (error) {
@@ -113,31 +95,27 @@ export class LocalLedger implements Ledger {
   readonly #options: CheckedOptions;
   readonly #writer: Uint8Array;
   readonly #turns = new Turns();
-  readonly #compaction: Compaction;
+  readonly #upkeep: Upkeep;
+  readonly #writes = new WriteQueue(
+    this.#turns,
+    (writes, refuse) => this.#commit(writes, refuse),
+    () => this.clock,
+  );
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #rebuiltListeners = new Set<() => void>();
-  readonly #rejected: Rejected[] = [];
   #unreadable: readonly CID[];
   #documents: Documents;
   #view: LocalView;
-  #past: Past;
-  #pending: PendingWrite[] = [];
+  /** Undefined until something has come from elsewhere. */
+  #intake: Intake | undefined;
+  #archive: Archive | undefined;
+  /** The last load of code that was begun: what waits for it is done before this is closed. */
+  #loading: Promise<unknown> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
-  #unsavedBytes = 0;
-  #savedBytes = 0;
-  /** How many commits the saved index tells of; -1 when there is none. */
-  #savedCommits = -1;
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
   #losing: Promise<void> | undefined;
-  #maintenance: ReturnType<typeof setTimeout> | undefined;
-  #lastMergeMs = 0;
-  #dueTimer: ReturnType<typeof setTimeout> | undefined;
-  /** The wall clock at which all parked commits whose time had come were applied. */
-  #judgedMs = Infinity;
-  /** The storage failed while parked commits were applied, and they were not tried again since. */
-  #isRetryDue = false;
 
   private constructor(parts: LedgerParts) {
     this.name = parts.name;
@@ -150,25 +128,26 @@ export class LocalLedger implements Ledger {
     this.#documents = parts.documents;
     this.#persistence = parts.persistence;
     this.#unreadable = parts.unreadable;
-    this.#savedBytes = parts.savedBytes;
-    this.#savedCommits = parts.savedCommits;
-    this.#unsavedBytes = parts.unsavedBytes;
     this.#view = this.#liveView();
-    this.#past = new Past(this.#store.state, this.#log);
-    this.#compaction = new Compaction({
-      log: this.#log,
-      store: this.#store,
-      options: this.#options,
-      documents: () => this.#documents,
-      rebuild: (from) => this.#rebuild(from),
-      saveIndex: () => this.#trySaveIndex(),
-    });
+    this.#upkeep = new Upkeep(
+      {
+        place: this.#place,
+        log: this.#log,
+        store: this.#store,
+        turns: this.#turns,
+        history: this.#options.history,
+        documents: () => this.#documents,
+        isOpen: () => this.#state === 'open',
+        openArchive: () => this.#openArchive(),
+      },
+      parts.saved,
+    );
     this.replica = new LocalReplica(parts.replicaId, this.#store, {
       checkOpen: () => this.#checkOpen(),
       receive: (blocks, origin) => this.#receive(blocks, origin),
       keepsHistory: this.#options.history === 'full',
-      snapshotPays: () => this.#compaction.snapshotPays,
-      snapshotSize: () => this.#compaction.snapshotSize,
+      snapshotPays: () => snapshotPays(this.#log, this.#documents),
+      snapshotSize: () => snapshotSize(this.#log, this.#documents),
       snapshot: () => this.#snapshotBlocks(),
     });
   }
@@ -196,13 +175,9 @@ export class LocalLedger implements Ledger {
     const savedCommits = saved?.state.table.count ?? -1;
     const { table, pages, cache } = state;
     const documents = new Documents(table, pages, cache, saved?.documents, saved?.writings);
+    const savedSnapshots = state.snapshots.length;
     const replay = await replayLog(log, saved?.position, state, documents);
-    const parked = await ParkedCommits.open(
-      parkedLog,
-      options.maxParkedBytes,
-      (digest) => state.table.find(digest) >= 0,
-    );
-    const store = new CommitStore(log, parked, state, { ...options, writer });
+    const store = new CommitStore(log, state, writer);
     const ledger = new LocalLedger({
       name,
       place,
@@ -215,12 +190,15 @@ export class LocalLedger implements Ledger {
       persistence,
       documents,
       unreadable: replay.unreadable,
-      unsavedBytes: replay.bytes,
-      savedBytes: saved?.bytes ?? 0,
-      savedCommits,
+      saved: {
+        bytes: saved?.bytes ?? 0,
+        commits: savedCommits,
+        unsavedBytes: replay.bytes,
+      },
     });
     onCorrupt.call = () => ledger.#loseCorrupt();
-    await ledger.#applyDue();
+    if (parkedLog.segments.size > 0) await ledger.#openParked();
+    if (state.snapshots.length > savedSnapshots) ledger.#upkeep.snapshotMerged();
     return ledger;
   }
 
@@ -241,7 +219,7 @@ export class LocalLedger implements Ledger {
       damage: [...this.#log.damage, ...this.#parkedLog.damage],
       missing: this.#store.missing,
       unreadable: this.#unreadable,
-      rejected: [...this.#rejected],
+      rejected: [...(this.#intake?.rejected ?? [])],
     };
   }
 
@@ -258,7 +236,7 @@ export class LocalLedger implements Ledger {
     this.#checkOpen();
     const { id } = document;
     const resolve = options.resolve ?? false;
-    return { id, clock: await this.#enqueue({ kind: 'put', id, document, resolve }) };
+    return { id, clock: await this.#writes.add({ kind: 'put', id, document, resolve }) };
   }
 
   async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
@@ -272,13 +250,13 @@ export class LocalLedger implements Ledger {
     this.#checkOpen();
     const { id } = document;
     const resolve = options.resolve ?? false;
-    return { id, clock: await this.#enqueue({ kind: 'patch', id, document, resolve }) };
+    return { id, clock: await this.#writes.add({ kind: 'patch', id, document, resolve }) };
   }
 
   async del(id: string): Promise<WriteResult> {
     this.#checkOpen();
     checkId(id);
-    return { id, clock: await this.#enqueue({ kind: 'delete', id }) };
+    return { id, clock: await this.#writes.add({ kind: 'delete', id }) };
   }
 
   async bulk(documents: Iterable<Document>): Promise<{ ids: string[]; clock: Clock }> {
@@ -326,14 +304,17 @@ export class LocalLedger implements Ledger {
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
+    await this.#load();
     return (await this.#reading()).history(id);
   }
 
   async conflicts(id: string): Promise<Conflict[]> {
+    await this.#load();
     return (await this.#reading()).conflicts(id);
   }
 
   async conflicted(): Promise<string[]> {
+    const { conflictedIds } = await this.#load();
     await this.#reading();
     return conflictedIds(this.#documents);
   }
@@ -362,18 +343,18 @@ export class LocalLedger implements Ledger {
 
   async commits({ since = [], limit = Infinity }: CommitsOptions = {}): Promise<CommitEntry[]> {
     checkLimit(limit);
-    await this.#reading();
+    const archive = await this.#openArchive();
     const commits = since.length === 0 ? this.#store.wholeCommits() : this.#commitsSince(since);
-    return commitEntries(commits, limit, this.#store.state);
+    return archive.commitEntries(commits, limit);
   }
 
   async clockAt(timeMs: number): Promise<Clock> {
     if (Number.isNaN(timeMs)) {
       throw new LedgerError('invalid-option', 'a time is a number of milliseconds since 1970');
     }
-    await this.#reading();
+    const archive = await this.#openArchive();
     const { table, count } = this.#store;
-    const heads = await this.#past.headsBefore(hybridTimeAfter(timeMs), count);
+    const heads = await archive.past.headsBefore(hybridTimeAfter(timeMs), count);
     if (heads === undefined) throw this.#dropped(`commits of times around ${timeMs}`);
     return heads.map((head) => table.cid(head));
   }
@@ -427,88 +408,56 @@ export class LocalLedger implements Ledger {
   }
 
   async digest(): Promise<string> {
-    await this.#reading();
-    return hex(await this.#documents.digest());
+    const archive = await this.#openArchive();
+    return archive.digest();
   }
 
   // --- moving and checking ---
 
   async *export(): AsyncGenerator<Uint8Array> {
-    await this.#reading();
-    const cids = this.#store.storedCids();
-    yield carHeader(this.clock.slice(0, MAX_ROOTS));
-    yield* carChunks(this.#blocks(await cids));
+    yield* (await this.#openArchive()).export();
   }
 
   async *snapshot(): AsyncGenerator<Uint8Array> {
-    await this.#reading();
-    const { blocks, release } = await this.#turns.run(() => this.#compaction.snapshot());
-    try {
-      // A CAR begins with its root, which is known when all pages are: the first pass only hashes.
-      let root: CID | undefined;
-      for await (const block of blocks()) root = block.cid;
-      yield carHeader([root!]);
-      yield* carChunks(blocks());
-    } finally {
-      release();
-    }
+    yield* (await this.#openArchive()).snapshot();
   }
 
   async compact(): Promise<CompactReport> {
-    this.#checkOpen();
-    if (this.#losing !== undefined) await this.#losing;
-    return this.#turns.run(() => {
-      this.#checkWritable();
-      return this.#compaction.run();
-    });
+    const archive = await this.#openArchive();
+    return this.#turns.run(() => archive.compact());
   }
 
   async import(
     car: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<ImportReport> {
-    this.#checkOpen();
+    const { importCar } = await this.#load();
     return importCar(car, (blocks) => this.importBlocks(blocks));
+  }
+
+  /** Imports a CAR as the option `snapshot` gives it. @throws LedgerError `no-snapshot` */
+  async importSnapshot(snapshot: Uint8Array | string | URL): Promise<ImportReport> {
+    const { fetchSnapshot } = await this.#load();
+    return this.import(snapshot instanceof Uint8Array ? snapshot : await fetchSnapshot(snapshot));
   }
 
   /** Merges blocks whose hashes were checked; resolves with how many commits that has added. */
   async importBlocks(blocks: readonly Block[]): Promise<number> {
+    await this.#load();
     const before = this.#store.mergedCount + this.#store.parkedCount;
     await this.#receive(blocks);
     return this.#store.mergedCount + this.#store.parkedCount - before;
   }
 
   async verify(onProgress?: (done: number, total: number) => void): Promise<VerifyReport> {
-    this.#checkOpen();
-    return this.#turns.run(async () => {
-      const corrupt: { cid: CID; error: unknown }[] = [];
-      let [bytes, done] = [0, 0];
-      const total = this.#store.blockCount;
-      const fresh = emptyState((table, pages) => this.#makeCache(table, pages));
-      const documents = await mergedAnew(this.#log, this.#store.state, fresh, {
-        onCorrupt: (cid, error) => corrupt.push({ cid, error }),
-        onBlock: (length) => {
-          bytes += length;
-          onProgress?.(Math.min(++done, total), total);
-        },
-      });
-      const whole = corrupt.length === 0;
-      const digest = whole ? hex(await documents.digest()) : '';
-      return {
-        commits: this.#store.count,
-        documents: documents.count(),
-        bytes,
-        corrupt,
-        stateMatches: whole && digest === hex(await this.#documents.digest()),
-        digest,
-      };
-    });
+    const archive = await this.#openArchive();
+    return this.#turns.run(() => archive.verify(onProgress));
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#close(async () => {
       try {
         await this.#log.flush();
-        await this.#trySaveIndex();
+        await this.#upkeep.saveIndex();
       } finally {
         await this.#place.close();
       }
@@ -527,33 +476,6 @@ export class LocalLedger implements Ledger {
   }
 
   // --- writing, inside ---
-
-  #enqueue(write: Write): Promise<Clock> {
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ write, resolve, reject });
-      if (this.#pending.length > 1) return;
-      // The first write of a tick; those that follow in the same tick join its commit.
-      queueMicrotask(() => void this.#turns.run(() => this.#flush()));
-    });
-  }
-
-  /** Commits what is pending. Never rejects: each write is told by its own promise. */
-  async #flush(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = [];
-    try {
-      await this.#commit(
-        pending.map(({ write }) => write),
-        (id, error) => {
-          for (const { write, reject } of pending) if (write.id === id) reject(error);
-        },
-      );
-      const { clock } = this;
-      for (const { resolve } of pending) resolve(clock);
-    } catch (error) {
-      for (const { reject } of pending) reject(error);
-    }
-  }
 
   /**
    * Turns writes into operations and commits them. Several writes of one document become one.
@@ -596,72 +518,36 @@ export class LocalLedger implements Ledger {
 
   async #receive(blocks: readonly Block[], origin?: object): Promise<void> {
     if (blocks.length === 0) return;
+    this.#checkWritable();
+    // Before the turn: writes do not wait for the network.
+    await this.#loadAnyhow();
     await this.#turns.run(async () => {
       this.#checkWritable();
-      const nowMs = this.#options.now();
-      for (const { key: kind, run } of runsBy(blocks, ({ bytes }) => kindOf(bytes))) {
-        if (kind === 'commit') {
-          await this.#take(await this.#store.receive(run, nowMs, origin), nowMs);
-        } else if (kind === 'page') {
-          await this.#store.addPages(run);
-        } else {
-          for (const root of run) await this.#receiveRoot(root, nowMs, origin);
-        }
-      }
+      const intake = await this.#openIntake();
+      await intake.receive(blocks, origin);
     });
   }
 
-  async #receiveRoot(root: Block, nowMs: number, origin?: object): Promise<void> {
-    const brought = await this.#store.addRoot(root, this.#documents);
-    if (brought === undefined) return;
-    this.#tell(new Set(brought.ids), [{ cids: brought.cids, origin }], 'remote');
-    await this.#take(await this.#store.receiveDue(nowMs), nowMs);
-  }
-
   async *#snapshotBlocks(): AsyncGenerator<Block> {
-    const { blocks, release } = await this.#turns.run(() => this.#compaction.snapshot());
-    try {
-      yield* blocks();
-    } finally {
-      release();
-    }
-  }
-
-  async *#blocks(cids: Iterable<CID>): AsyncGenerator<Block> {
-    for (const cid of cids) {
-      this.#checkOpen();
-      const bytes = await this.#store.getBlock(cid);
-      if (bytes === undefined) {
-        throw new StorageError('missing-block', `block ${cid} was lost while it was exported`);
-      }
-      yield { cid, bytes };
-    }
-  }
-
-  async #take({ applied, rejected, healed, error }: Received, nowMs: number): Promise<void> {
-    this.#rejected.push(...rejected);
-    this.#rejected.splice(0, this.#rejected.length - MAX_REJECTED);
-    if (healed) await this.#rebuild();
-    this.#merge(applied, 'remote', healed);
-    this.#awaitDue(nowMs, error instanceof StorageError);
-    if (error !== undefined) throw error;
+    yield* (await this.#openArchive()).snapshotBlocks();
   }
 
   /** Brings commits that are in the log into the documents, and tells who wants to know. */
   #merge(applied: readonly Applied[], kind: Change['origin'], merged = false): void {
     if (applied.length === 0) return;
     const ids = new Set<string>();
+    let length = 0;
     for (const { number, commit, bytes } of applied) {
       if (!merged) this.#documents.apply(number, commit, bytes);
       for (const operation of commit.operations) ids.add(operation.id);
-      this.#unsavedBytes += bytes.length;
+      length += bytes.length;
     }
     const news = runsBy(applied, ({ origin }) => origin).map(({ key: origin, run }) => ({
       cids: run.map(({ cid }) => cid),
       origin,
     }));
     this.#tell(ids, news, kind);
-    this.#maintainWhenQuiet();
+    this.#upkeep.merged(length);
   }
 
   /** Tells who wants to know that blocks came, and what they changed. */
@@ -681,39 +567,6 @@ export class LocalLedger implements Ledger {
   }
 
   // --- the rest ---
-
-  get #isSaveDue(): boolean {
-    return this.#unsavedBytes > Math.max(SAVE_AFTER_BYTES, this.#savedBytes * 4);
-  }
-
-  /** What keeps writes waiting is done when there were none for a moment; never too late, though. */
-  #maintainWhenQuiet(): void {
-    this.#lastMergeMs = performance.now();
-    if (this.#maintenance !== undefined || this.#state !== 'open') return;
-    if (this.#isSaveDue || this.#compaction.isDue) this.#awaitQuiet();
-  }
-
-  #awaitQuiet(): void {
-    this.#maintenance = setTimeout(() => {
-      this.#maintenance = undefined;
-      const isQuiet = performance.now() - this.#lastMergeMs >= QUIET_MS;
-      if (isQuiet || this.#unsavedBytes > OVERDUE_BYTES)
-        void this.#turns.run(() => this.#maintain());
-      else this.#awaitQuiet();
-    }, QUIET_MS);
-    (this.#maintenance as { unref?: () => void }).unref?.();
-  }
-
-  async #maintain(): Promise<void> {
-    if (this.#state !== 'open') return;
-    try {
-      if (this.#compaction.isDue) await this.#compaction.run();
-      if (this.#isSaveDue) await this.#trySaveIndex();
-    } catch (error) {
-      // The log stays as it is, and a later write tries again.
-      if (!(error instanceof StorageError)) throwLater(error);
-    }
-  }
 
   #checkOpen(): void {
     if (this.#state === 'open') return;
@@ -754,9 +607,9 @@ export class LocalLedger implements Ledger {
   }
 
   async #documentsBelow(heads: Clock): Promise<Documents> {
-    if (this.#losing !== undefined) await this.#losing;
+    const archive = await this.#openArchive();
     const numbers = this.#checkClock(heads).map((cid) => this.#store.mergedNumberOf(cid));
-    const documents = await this.#past.documentsBelow(numbers);
+    const documents = await archive.past.documentsBelow(numbers);
     if (documents !== undefined) return documents;
     throw this.#dropped(`the commits below ${heads.join(', ')}`);
   }
@@ -767,21 +620,22 @@ export class LocalLedger implements Ledger {
 
   /** Merges the whole log anew, after a commit was lost or came back. */
   async #rebuild(from?: LogPosition): Promise<void> {
-    const state = emptyState((table, pages) => this.#makeCache(table, pages));
+    const state = this.#emptyState();
     const documents = new Documents(state.table, state.pages, state.cache);
     const { unreadable } = await replayLog(this.#log, from, state, documents);
     this.#unreadable = unreadable;
-    this.#savedCommits = -1;
+    this.#upkeep.rebuilt();
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
-    this.#past = new Past(state, this.#log);
     for (const listener of this.#rebuiltListeners) tell(listener, undefined);
   }
 
-  #makeCache(table: CommitTable, pages: PageTable): BlockCache {
+  #emptyState(): ClockState {
     const { cacheBytes } = this.#options;
-    return cacheOf(this.#log, table, pages, cacheBytes, () => this.#loseCorrupt());
+    return emptyState((table, pages) =>
+      cacheOf(this.#log, table, pages, cacheBytes, () => this.#loseCorrupt()),
+    );
   }
 
   /**
@@ -793,101 +647,90 @@ export class LocalLedger implements Ledger {
       .run(async () => {
         if (this.#state === 'open') await this.#rebuild();
       })
-      .catch((error: unknown) => {
-        // The next read that needs the block fails like the first, and this is tried again.
-        if (!(error instanceof StorageError)) throwLater(error);
-      })
+      // The next read that needs the block fails like the first, and this is tried again.
+      .catch(passOver)
       .finally(() => {
         this.#losing = undefined;
       });
   }
 
-  /** Applies the parked commits that can be; a storage that fails is tried again later. */
-  async #applyDue(): Promise<void> {
-    await this.#turns.run(async () => {
-      this.#isRetryDue = false;
-      if (this.#state !== 'open' || this.#store.parkedCount === 0) return;
-      const nowMs = this.#options.now();
-      try {
-        const due = await this.#store.receiveDue(nowMs);
-        if (due.error === undefined) this.#judgedMs = nowMs;
-        await this.#take(due, nowMs);
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-      }
-    });
+  // --- what is loaded when it is needed ---
+
+  /** @throws LedgerError `not-loaded`, `closed` */
+  #load(): ReturnType<typeof loadLater> {
+    this.#checkOpen();
+    return this.#loadAnyhow();
   }
 
-  /**
-   * Sets the timer for the parked commits that were too early when they were last judged: since then
-   * the wall clock may have jumped over the time of some, as it does after a machine has slept. Those
-   * that a storage did not take are tried again once something else was stored.
-   */
-  #awaitDue(nowMs: number, failed: boolean): void {
-    clearTimeout(this.#dueTimer);
-    this.#judgedMs = Math.min(this.#judgedMs, nowMs);
-    let dueMs = this.#store.nextDueMs(this.#judgedMs);
-    if (failed) dueMs = nowMs + RETRY_MS;
-    else if (this.#isRetryDue) dueMs = nowMs;
-    this.#isRetryDue ||= failed;
-    if (dueMs === Infinity || this.#state !== 'open') return;
-    const delayMs = Math.min(Math.max(0, dueMs - this.#options.now()) + 1, MAX_TIMER_MS);
-    this.#dueTimer = setTimeout(() => {
-      this.#applyDue().catch(throwLater);
-    }, delayMs);
-    (this.#dueTimer as { unref?: () => void }).unref?.();
+  #loadAnyhow(): ReturnType<typeof loadLater> {
+    const loading = loadLater();
+    this.#loading = loading;
+    return loading;
+  }
+
+  /** When no loss is waiting to be accounted for. */
+  async #openArchive(): Promise<Archive> {
+    const { Archive } = await this.#load();
+    if (this.#losing !== undefined) await this.#losing;
+    this.#checkWritable();
+    this.#archive ??= new Archive({
+      log: this.#log,
+      store: this.#store,
+      turns: this.#turns,
+      options: this.#options,
+      documents: () => this.#documents,
+      emptyState: () => this.#emptyState(),
+      checkOpen: () => this.#checkOpen(),
+      rebuild: (from) => this.#rebuild(from),
+      saveIndex: () => this.#upkeep.saveIndex(),
+    });
+    return this.#archive;
+  }
+
+  /** The caller keeps writes away. @throws LedgerError `not-loaded`; StorageError */
+  async #openIntake(): Promise<Intake> {
+    if (this.#intake !== undefined) return this.#intake;
+    const { Intake } = await this.#loadAnyhow();
+    this.#intake = await Intake.open({
+      log: this.#log,
+      parkedLog: this.#parkedLog,
+      store: this.#store,
+      turns: this.#turns,
+      options: this.#options,
+      documents: () => this.#documents,
+      isOpen: () => this.#state === 'open',
+      rebuild: () => this.#rebuild(),
+      merge: (applied, merged) => this.#merge(applied, 'remote', merged),
+      snapshotMerged: (ids, cids, origin) => {
+        this.#tell(ids, [{ cids, origin }], 'remote');
+        this.#upkeep.snapshotMerged();
+      },
+    });
+    return this.#intake;
+  }
+
+  /** What an earlier run has parked may wait until something comes. */
+  async #openParked(): Promise<void> {
+    try {
+      await this.#openIntake();
+    } catch (error) {
+      if (!isNotLoaded(error)) throw error;
+    }
   }
 
   async #close(release: () => Promise<void>): Promise<void> {
     this.#state = 'closing';
-    clearTimeout(this.#dueTimer);
-    clearTimeout(this.#maintenance);
+    this.#upkeep.stop();
+    // What was called for before is done, also when its code is still on the way.
+    await this.#loading?.catch(() => {});
+    this.#intake?.stop();
     await this.#turns.run(async () => {
-      if (this.#pending.length > 0) await this.#flush();
+      await this.#writes.flush();
       this.#state = 'closed';
       this.#listeners.clear();
       await release();
     });
   }
-
-  /** An index that cannot be saved costs time at the next opening, nothing else. */
-  async #trySaveIndex(): Promise<void> {
-    try {
-      await this.#saveIndex();
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#unsavedBytes = 0;
-    }
-  }
-
-  async #saveIndex(): Promise<void> {
-    const { segments, end } = this.#log;
-    if (segments.size === 0 || this.#savedCommits === this.#store.count) return;
-    if (this.#store.missing.length > 0) {
-      // The next opening looks at the log itself: what was lost may stand behind its children by then.
-      await this.#place.remove(INDEX_FILE);
-      return;
-    }
-    // First the log, then what was computed from it: the index never tells of commits that are not there.
-    await this.#log.flush();
-    const bytes = await encodeIndex({
-      position: end,
-      segments: new Map(segments),
-      state: this.#store.state,
-      documents: this.#documents.states,
-      writings: this.#documents.writings,
-    });
-    await this.#place.replace(INDEX_FILE, bytes);
-    this.#savedBytes = bytes.length;
-    this.#savedCommits = this.#store.count;
-    this.#unsavedBytes = 0;
-  }
-}
-
-interface PendingWrite {
-  readonly write: Write;
-  readonly resolve: (clock: Clock) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 interface LedgerParts {
@@ -902,7 +745,5 @@ interface LedgerParts {
   readonly persistence: Persistence | undefined;
   readonly documents: Documents;
   readonly unreadable: readonly CID[];
-  readonly unsavedBytes: number;
-  readonly savedBytes: number;
-  readonly savedCommits: number;
+  readonly saved: Saved;
 }

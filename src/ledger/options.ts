@@ -1,12 +1,14 @@
 import { MAX_BLOCK_BYTES } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import { isNode } from '../is-node.ts';
+import { loadPart } from '../load-part.ts';
 import { IndexedDbPlace } from '../storage/indexeddb.ts';
 import { MemoryPlace } from '../storage/memory.ts';
 import { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import { DEFAULT_FUTURE_TOLERANCE_MS } from './clock.ts';
 import { DEFAULT_MAX_DOCUMENT_BYTES } from './document.ts';
+import { notLoaded } from './not-loaded.ts';
 
 export interface LedgerOptions {
   /**
@@ -143,35 +145,9 @@ const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/;
 /** Names that Windows keeps for devices. */
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
-/** The CAR that an empty ledger begins with. @throws LedgerError `no-snapshot` */
-export async function loadSnapshot(
-  snapshot: Uint8Array | string | URL,
-): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  if (snapshot instanceof Uint8Array) return snapshot;
-  let cause: unknown;
-  try {
-    const response = await fetch(snapshot);
-    if (response.ok && response.body !== null) return chunksOf(response.body);
-    cause = new Error(`status ${response.status}`);
-  } catch (error) {
-    cause = error;
-  }
-  throw new LedgerError('no-snapshot', `the snapshot at ${String(snapshot)} cannot be fetched`, {
-    cause,
-  });
-}
+const loadOpfsPlace = loadPart(() => import('../storage/opfs.ts'), notLoaded);
 
-/** Not every browser's streams can be iterated over. */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
-  }
-}
-
-/** @throws LedgerError `no-storage`, `locked`; StorageError */
+/** @throws LedgerError `no-storage`, `locked`, `not-loaded`; StorageError */
 export async function openPlace(name: string, options: LedgerOptions): Promise<Place> {
   const { storage = standardStorage(), durability = 'relaxed' } = options;
   switch (storage) {
@@ -179,11 +155,8 @@ export async function openPlace(name: string, options: LedgerOptions): Promise<P
       return new MemoryPlace();
     case 'indexeddb':
       return IndexedDbPlace.open(name, { durability });
-    case 'opfs': {
-      // Few apps ask for it: bundlers make a file of its own of it.
-      const { OpfsPlace } = await import('../storage/opfs.ts');
-      return OpfsPlace.open(name);
-    }
+    case 'opfs':
+      return (await loadOpfsPlace()).OpfsPlace.open(name);
     case 'files': {
       if (!isNode()) {
         throw new LedgerError(

@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid';
 import type { Block } from '../blocks.ts';
 import { keyOf } from '../bytes.ts';
 import { BlockError, StorageError } from '../errors.ts';
-import type { Location, Log } from '../storage/log.ts';
+import { type Location, type Log, locationOf } from '../storage/log.ts';
 import { commitDigest, readCommit, type Commit, type Dot } from './commit.ts';
 import { SortedList } from './sorted-list.ts';
 
@@ -47,8 +47,7 @@ export class ParkedCommits {
         if (digest === undefined || commit === undefined || isApplied(digest)) {
           parked.#taken += entry.length;
         } else {
-          const { segment, offset, length } = entry;
-          parked.#note(entry.cid, digest, commit, { segment, offset, length }, undefined);
+          parked.#note(entry.cid, digest, commit, locationOf(entry), undefined);
         }
       }
     }

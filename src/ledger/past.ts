@@ -1,13 +1,14 @@
 import { equalBytes } from '../bytes.ts';
 import type { Log } from '../storage/log.ts';
 import { turns } from '../turn.ts';
-import { rootsOf, type ClockState } from './clock-state.ts';
+import type { ClockState } from './clock-state.ts';
 import { advance } from './clock.ts';
 import { CommitSet } from './commit-table.ts';
 import { readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
 import { Documents } from './documents.ts';
 import { mergePage } from './snapshot-merge.ts';
+import { rootsOf } from './snapshots.ts';
 import { readPage, type SnapshotRoot } from './snapshot.ts';
 
 /** The documents below some commits, which are all below these heads. */
@@ -30,7 +31,7 @@ const LEAST_STEP = 64;
  * next one begins: who drags through time merges each commit about once.
  */
 export class Past {
-  readonly #state: ClockState;
+  readonly state: ClockState;
   readonly #log: Log;
   /** The one used last is the last. */
   #waypoints: Waypoint[] = [];
@@ -38,7 +39,7 @@ export class Past {
   #snapshots = 0;
 
   constructor(state: ClockState, log: Log) {
-    this.#state = state;
+    this.state = state;
     this.#log = log;
   }
 
@@ -48,7 +49,7 @@ export class Past {
    * @throws StorageError
    */
   async documentsBelow(heads: readonly number[]): Promise<Documents | undefined> {
-    const { table, cache } = this.#state;
+    const { table, cache } = this.state;
     const below = table.ancestors(heads);
     const roots = await this.#roots();
     if (!reachesSnapshots(roots, (digest) => below.has(table.find(digest)))) return undefined;
@@ -81,7 +82,7 @@ export class Past {
 
   /** The heads of all commits of times before this one; undefined when some of them were dropped. */
   async headsBefore(time: number, count: number): Promise<number[] | undefined> {
-    const { table } = this.#state;
+    const { table } = this.state;
     const roots = await this.#roots();
     if (roots.some((root) => root.heads.some((head) => head.time >= time))) return undefined;
     const superseded = new CommitSet(count);
@@ -103,19 +104,19 @@ export class Past {
 
   /** True for what lies below the heads of a snapshot; the way up to them may have been dropped. */
   #isWithin(commit: number, { context, heads }: SnapshotRoot): boolean {
-    const { table } = this.#state;
+    const { table } = this.state;
     if (!context.covers(table.dot(commit))) return false;
     const digest = table.digest(commit);
     return !heads.some((head) => equalBytes(head.digest, digest));
   }
 
   async #roots(): Promise<SnapshotRoot[]> {
-    return (await rootsOf(this.#state, this.#log)).map(({ root }) => root);
+    return (await rootsOf(this.state, this.#log)).map(({ root }) => root);
   }
 
   /** What the snapshots add up to without any commit. */
   async #snapshotDocuments(roots: readonly SnapshotRoot[]): Promise<Documents> {
-    const { table, pages, cache } = this.#state;
+    const { table, pages, cache } = this.state;
     const documents = new Documents(table, pages, cache);
     const merged = new CausalContext();
     const seen = new Set<number>();
@@ -141,7 +142,7 @@ export class Past {
 
   /** That of the most recent time among those that have nothing but these commits below their heads. */
   #nearest(commits: CommitSet, snapshots: number): Waypoint | undefined {
-    const { table } = this.#state;
+    const { table } = this.state;
     if (snapshots !== this.#snapshots) this.#waypoints = [];
     this.#snapshots = snapshots;
     let nearest: Waypoint | undefined;

@@ -1,14 +1,13 @@
 import type { CID } from 'multiformats/cid';
 import { cidOfDigest, type Block, type MaybePromise } from '../blocks.ts';
 import { keyOf } from '../bytes.ts';
-import { KEPT_SYMBOLS, KEY_BYTES, Sketch } from '../sketch.ts';
-import { turns } from '../turn.ts';
-import { bringsNews } from './clock-state.ts';
+import type { Sketch } from '../sketch.ts';
+import { kindOf } from './block-kind.ts';
 import type { CommitStore } from './commit-store.ts';
-import type { CommitTable } from './commit-table.ts';
-import { commitDigest, type Dot, readCommit } from './commit.ts';
+import { commitDigest, type Dot, NAME_BYTES, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
-import { kindOf, readRoot } from './snapshot.ts';
+import type { KeptSketch } from './kept-sketch.ts';
+import { loadLater } from './load-later.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -19,13 +18,6 @@ interface Owner {
   snapshotPays(): boolean;
   snapshotSize(): { blocks: number; bytes: number };
   snapshot(): AsyncGenerator<Block>;
-}
-
-/** The sketch of the commits of `table` with a number below `end`. */
-interface KeptSketch {
-  readonly table: CommitTable;
-  readonly sketch: Sketch;
-  end: number;
 }
 
 /** Called with what has been stored, and the peer that brought it, if any. */
@@ -98,8 +90,7 @@ export class LocalReplica implements LedgerReplica {
   readonly #store: CommitStore;
   readonly #owner: Owner;
   readonly #watchers = new Set<Watcher>();
-  #kept: KeptSketch | undefined;
-  #sketching: Promise<Sketch> | undefined;
+  #sketch: KeptSketch | undefined;
 
   readonly history: LocalHistory;
 
@@ -142,8 +133,9 @@ export class LocalReplica implements LedgerReplica {
     return this.#store.isKnown(cid, dot);
   }
 
-  bringsNews(root: Block): boolean {
+  async bringsNews(root: Block): Promise<boolean> {
     this.#owner.checkOpen();
+    const { bringsNews, readRoot } = await loadLater();
     return bringsNews(this.#store.state, readRoot(root.bytes));
   }
 
@@ -158,20 +150,19 @@ export class LocalReplica implements LedgerReplica {
     return this.#store.commitsSince(heads)?.map((commit) => table.cid(commit));
   }
 
-  sketch(): Promise<Sketch> {
+  async sketch(): Promise<Sketch> {
     this.#owner.checkOpen();
-    this.#sketching ??= this.#sketch().finally(() => {
-      this.#sketching = undefined;
-    });
-    return this.#sketching;
+    const { KeptSketch } = await loadLater();
+    this.#sketch ??= new KeptSketch(this.#store);
+    return this.#sketch.read();
   }
 
   find(keys: Uint8Array): CID[] {
     this.#owner.checkOpen();
     const { table, count } = this.#store;
     const found = new Set<number>();
-    for (let at = 0; at < keys.length; at += KEY_BYTES) {
-      const commit = table.find(keys.subarray(at, at + KEY_BYTES));
+    for (let at = 0; at < keys.length; at += NAME_BYTES) {
+      const commit = table.find(keys.subarray(at, at + NAME_BYTES));
       if (commit >= 0 && commit < count && table.isWhole(commit)) found.add(commit);
     }
     return [...found].sort((a, b) => a - b).map((commit) => table.cid(commit));
@@ -194,26 +185,6 @@ export class LocalReplica implements LedgerReplica {
   /** The watchers of now; empty costs nothing. */
   get watchers(): ReadonlySet<Watcher> {
     return this.#watchers;
-  }
-
-  /** Holes that appear or heal change commits that are in the sketch already: it is then made anew. */
-  async #sketch(): Promise<Sketch> {
-    let kept = this.#kept;
-    for (let attempt = 1; ; attempt++) {
-      kept ??= { table: this.#store.table, sketch: new Sketch(0, KEPT_SYMBOLS), end: 0 };
-      const turn = turns();
-      while (kept.table === this.#store.table && kept.end < this.#store.count) {
-        if (kept.table.isWhole(kept.end)) kept.sketch.add(kept.table.name(kept.end));
-        kept.end++;
-        if (kept.end % 1024 === 0) await turn();
-      }
-      const isWhole =
-        kept.table === this.#store.table && kept.sketch.size === this.#store.blockCount;
-      this.#kept = isWhole ? kept : undefined;
-      // One that is not whole after all makes a session compare lists.
-      if (isWhole || attempt === 3) return kept.sketch.copy();
-      kept = undefined;
-    }
   }
 }
 

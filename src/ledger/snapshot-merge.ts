@@ -1,8 +1,16 @@
 import type { CausalContext } from './context.ts';
 import type { Documents } from './documents.ts';
-import { locator, type DocumentState, type EditedDocument, type Locator } from './merge.ts';
+import {
+  asEdited,
+  holdersOf,
+  locator,
+  type DocumentState,
+  type EditedDocument,
+  type Locator,
+} from './merge.ts';
 import { fieldSpans } from './commit.ts';
-import { readWriting, type PageEntry } from './snapshot.ts';
+import { readWriting } from './page-writing.ts';
+import type { PageEntry } from './snapshot.ts';
 
 /**
  * A snapshot is merged as the state that it is: of two states that know which commits they cover, a
@@ -50,7 +58,7 @@ export async function mergePage(
       if (seenHere(there) && !seenThere(here)) continue;
     }
     const merged = mergeElements(
-      await documents.elementsOf(local),
+      await storedElements(local, documents),
       elementsOf(entry, page),
       documents.versionOf,
       seenHere,
@@ -129,6 +137,17 @@ export function stateOf(entry: PageEntry, { number }: LandedPage): DocumentState
     base: base && locator(number, base.at),
     fields,
   };
+}
+
+/** A state with the places of all its fields told one by one. */
+async function storedElements(state: DocumentState, documents: Documents): Promise<EditedDocument> {
+  const blocks = await documents.blocks.getAll(holdersOf(state));
+  const fields = new Map<string, Locator[]>();
+  for (const [name, versions] of documents.versionsIn(state, blocks)) {
+    const places = versions.map((version) => version.at);
+    if (places.length > 0) fields.set(name, places);
+  }
+  return { heads: asEdited(state).heads, base: undefined, fields };
 }
 
 /** An entry with all its fields told one by one. */

@@ -3,15 +3,7 @@ import { blockOf, MAX_BLOCK_BYTES, type Block } from '../blocks.ts';
 import { compareBytes, keyOf } from '../bytes.ts';
 import { BlockError } from '../errors.ts';
 import { DIGEST_BYTES, sha256 } from '../sha256.ts';
-import {
-  CborCursor,
-  CborWriter,
-  compareKeys,
-  MAJOR_LIST,
-  MAJOR_MAP,
-  MAJOR_TEXT,
-  MAJOR_UNSIGNED,
-} from '../cbor.ts';
+import { CborCursor, CborWriter, MAJOR_LIST, MAJOR_UNSIGNED } from '../cbor.ts';
 import {
   fieldSpans,
   linkedDigest,
@@ -23,7 +15,9 @@ import {
   writeLink,
   type Dot,
 } from './commit.ts';
+import { PAGE_START, ROOT_START } from './block-kind.ts';
 import { CausalContext } from './context.ts';
+import { PAGE_MAX_BYTES, PAGE_MEAN_BYTES, PAGE_MIN_BYTES } from './page-size.ts';
 
 /**
  * A snapshot: the state that a set of commits adds up to, as dag-cbor blocks that depend on nothing but
@@ -48,23 +42,8 @@ import { CausalContext } from './context.ts';
 
 export const SNAPSHOT_VERSION = 1;
 
-export const PAGE_MIN_BYTES: number = 16 * 1024;
-/** Beyond the least size a page ends after so many bytes on average. */
-export const PAGE_MEAN_BYTES: number = 48 * 1024;
-export const PAGE_MAX_BYTES: number = 256 * 1024;
 /** What a document takes beside its id and fields, about. */
 const ENTRY_OVERHEAD_BYTES = 48;
-
-const ROOT_START = Uint8Array.of(0xa1, 0x68, ...new TextEncoder().encode('snapshot'));
-const PAGE_START = Uint8Array.of(0xa1, 0x64, ...new TextEncoder().encode('page'));
-
-/** What a ledger's block is, by its first bytes; whatever is no part of a snapshot must be a commit. */
-export type BlockKind = 'commit' | 'page' | 'root';
-
-export function kindOf(bytes: Uint8Array): BlockKind {
-  if (startsWith(bytes, PAGE_START)) return 'page';
-  return startsWith(bytes, ROOT_START) ? 'root' : 'commit';
-}
 
 /** A commit of which something survives. */
 export interface Version extends Dot {
@@ -353,20 +332,6 @@ function readEntry(cursor: CborCursor, versions: number): PageEntry {
   return { id, only: undefined, heads, writings };
 }
 
-/** What stands at `at` of a checked page: a document of the short form, or a writing of the long one. */
-export function readWriting(
-  page: Uint8Array,
-  at: number,
-): { setAt: number; setEnd: number; unset: readonly string[] } {
-  const cursor = new CborCursor(page, at);
-  const parts = cursor.readHead(MAJOR_LIST);
-  const short = cursor.isAtHead(MAJOR_TEXT);
-  if (short) cursor.readText();
-  cursor.readHead(MAJOR_UNSIGNED);
-  const { setAt, setEnd } = readSet(cursor);
-  return { setAt, setEnd, unset: !short && parts === 3 ? readUnset(cursor, setAt) : [] };
-}
-
 function checked<T>(bytes: Uint8Array, start: Uint8Array, read: (cursor: CborCursor) => T): T {
   if (bytes.length > MAX_BLOCK_BYTES) {
     throw new BlockError('block-too-large', `a block has at most ${MAX_BLOCK_BYTES} bytes`);
@@ -418,21 +383,6 @@ function expectList(cursor: CborCursor, parts: number): void {
   if (cursor.readHead(MAJOR_LIST) !== parts) throw malformed(`not a list of ${parts}`, start);
 }
 
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return compareBytes(bytes.subarray(0, start.length), start) === 0;
-}
-
 function malformed(what: string, at: number): BlockError {
   return new BlockError('malformed-snapshot', `malformed snapshot: ${what} at byte ${at}`);
-}
-
-/** A field's name and its encoded value as a dag-cbor map of these alone. */
-export function encodeSet(
-  fields: readonly (readonly [name: string, value: Uint8Array])[],
-): Uint8Array {
-  const encoded = fields.map(([name, value]) => ({ key: writer.text(name).finish(), value }));
-  encoded.sort((a, b) => compareKeys(a.key, b.key));
-  writer.head(MAJOR_MAP, encoded.length);
-  for (const { key, value } of encoded) writer.raw(key).raw(value);
-  return writer.finish();
 }

@@ -2,11 +2,17 @@ import { MAX_BLOCK_BYTES, type MaybePromise } from '../blocks.ts';
 import { concatBytes, equalBytes } from '../bytes.ts';
 import { DocumentError } from '../errors.ts';
 import type { CommitTable } from './commit-table.ts';
-import { encodeDelete, encodePatch, encodePut, fieldSpans, MAX_REPLACES } from './commit.ts';
+import {
+  encodeDelete,
+  encodePatch,
+  encodePut,
+  encodeSet,
+  fieldSpans,
+  MAX_REPLACES,
+} from './commit.ts';
 import { checkSize, type EncodedDocument } from './document.ts';
 import type { Documents, FieldVersion } from './documents.ts';
 import { asEdited, isDeleted, type DocumentState } from './merge.ts';
-import { encodeSet } from './snapshot.ts';
 
 /** Commits are cut when their operations pass this many bytes: 64 KiB. */
 export const TARGET_COMMIT_BYTES: number = 64 * 1024;

@@ -3,8 +3,9 @@ import type { MaybePromise } from '../blocks.ts';
 import type { CommitStore } from './commit-store.ts';
 import type { Document } from './document.ts';
 import type { Documents } from './documents.ts';
-import { conflictsOf, historyOf, type Conflict, type HistoryEntry } from './history.ts';
+import type { Conflict, HistoryEntry } from './history.ts';
 import { checkQuery, Indexes } from './indexes.ts';
+import { loadLater } from './load-later.ts';
 import { checkOptions, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 
 export interface AllDocsOptions {
@@ -115,10 +116,12 @@ export class LocalView implements LedgerView {
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
+    const { historyOf } = await loadLater();
     return historyOf(id, await this.#load());
   }
 
   async conflicts(id: string): Promise<Conflict[]> {
+    const { conflictsOf } = await loadLater();
     return conflictsOf(id, await this.#load());
   }
 

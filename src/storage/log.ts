@@ -423,6 +423,11 @@ export class Log {
   }
 }
 
+/** The location of an entry, which keeps none of its bytes in memory. */
+export function locationOf({ segment, offset, length }: Location): Location {
+  return { segment, offset, length };
+}
+
 function locate(blocks: readonly Block[], segment: number, start: number): Location[] {
   let offset = start;
   return blocks.map((block) => {

@@ -7,7 +7,7 @@ import {
   MAX_FRAME_BODY_BYTES,
   MAX_HEADER_BYTES,
 } from '../car/frame.ts';
-import { decodeCarHeader } from '../car/reader.ts';
+import { decodeCarHeader } from '../car/header.ts';
 import { MAX_VARINT_BYTES, readVarint, varintLength } from '../car/varint.ts';
 import { carHeader } from '../car/writer.ts';
 import { BlockError, StorageError } from '../errors.ts';

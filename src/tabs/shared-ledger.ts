@@ -8,7 +8,6 @@ import {
 import type { CommitEntry, CommitsOptions } from '../ledger/commit-entries.ts';
 import type { CompactReport } from '../ledger/compaction.ts';
 import type { Conflict, HistoryEntry } from '../ledger/history.ts';
-import { importCar } from '../ledger/import-car.ts';
 import type {
   Change,
   Clock,
@@ -20,6 +19,7 @@ import type {
   VerifyReport,
   WriteResult,
 } from '../ledger/ledger.ts';
+import { loadLater } from '../ledger/load-later.ts';
 import type { MapFunction, QueryOptions, QueryRow } from '../ledger/query.ts';
 import type { AllDocsOptions, DocumentRow, LedgerView } from '../ledger/view.ts';
 import { tell } from '../tell.ts';
@@ -174,6 +174,7 @@ export class SharedLedger implements Ledger {
     car: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<ImportReport> {
     this.#tab.checkOpen();
+    const { importCar } = await loadLater();
     return importCar(car, async (blocks) => this.#tab.call('importBlocks', blocks));
   }
 

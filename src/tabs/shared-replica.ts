@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid';
 import type { Block, MaybePromise } from '../blocks.ts';
 import { keyOf } from '../bytes.ts';
 import type { Dot } from '../ledger/commit.ts';
+import { loadLater } from '../ledger/load-later.ts';
 import {
   type LedgerHistory,
   type LedgerReplica,
@@ -9,7 +10,7 @@ import {
   type Watcher,
 } from '../ledger/replica.ts';
 import { remember } from '../remember.ts';
-import { Sketch } from '../sketch.ts';
+import type { Sketch } from '../sketch.ts';
 import { tell } from '../tell.ts';
 import type { TabEnvironment } from './environment.ts';
 import type { LedgerTab } from './ledger-tab.ts';
@@ -93,6 +94,7 @@ export class SharedReplica implements LedgerReplica, SharedSource {
   }
 
   async sketch(): Promise<Sketch> {
+    const { Sketch } = await loadLater();
     return Sketch.of(await this.#tab.call('sketch'));
   }
 

@@ -15,12 +15,12 @@ import { carFrames, carHeader } from '../../src/car/writer.ts';
 import { CborCursor } from '../../src/cbor.ts';
 import { readCommit } from '../../src/ledger/commit.ts';
 import { CausalContext } from '../../src/ledger/context.ts';
+import { readWriting } from '../../src/ledger/page-writing.ts';
 import {
   encodeRoot,
   PageWriter,
   readPage,
   readRoot,
-  readWriting,
   type Version,
 } from '../../src/ledger/snapshot.ts';
 import { packCids } from '../../src/protocol/diff/list.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { kindOf } from '../../src/ledger/snapshot.ts';
+import { kindOf } from '../../src/ledger/block-kind.ts';
 import { memoryLedger } from '../ledger/support.ts';
 import { blocksOf } from '../support/history.ts';
 import { join, type Joined } from './wire.ts';

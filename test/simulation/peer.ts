@@ -3,7 +3,7 @@ import { LedgerError, StorageError } from '../../src/errors.ts';
 import { CausalContext } from '../../src/ledger/context.ts';
 import { type LocalLedger, openLocalLedger } from '../../src/ledger/local-ledger.ts';
 import type { LedgerOptions } from '../../src/ledger/options.ts';
-import { kindOf } from '../../src/ledger/snapshot.ts';
+import { kindOf } from '../../src/ledger/block-kind.ts';
 import { blocksOf, START_MS } from '../support/history.ts';
 import type { Random } from '../support/random.ts';
 import type { CommitRecord } from './commit-record.ts';

@@ -1,3 +1,5 @@
+import { loadLater } from '../../src/ledger/load-later.ts';
+
 type Task = () => void;
 
 interface Entry {
@@ -45,6 +47,8 @@ export class VirtualClock {
    * @throws Error when that takes more than `maxTasks`
    */
   async run(untilMs: number = Infinity, maxTasks: number = Infinity): Promise<void> {
+    // What is loaded when it is first needed would take real time.
+    await loadLater();
     await promisesSettle();
     for (let tasks = 0; ; tasks++) {
       const next = this.#heap[0];

@@ -1,21 +1,16 @@
 import type { CID } from 'multiformats/cid';
-import { cidOfDigest } from '../blocks.ts';
+import type { MaybePromise } from '../blocks.ts';
 import { keyOf } from '../bytes.ts';
 import { BlockError, StorageError } from '../errors.ts';
-import { turns } from '../turn.ts';
-import type { Location, Log, LogEntry, LogPosition } from '../storage/log.ts';
-import {
-  bringsNews,
-  isWithinSnapshot,
-  mergeSnapshot,
-  numberOfParent,
-  type ClockState,
-} from './clock-state.ts';
+import { type Log, type LogEntry, locationOf } from '../storage/log.ts';
+import { kindOf } from './block-kind.ts';
+import { isWithinSnapshot, numberOfParent, type ClockState } from './clock-state.ts';
 import { advance } from './clock.ts';
 import { NO_DOT, NOWHERE } from './commit-table.ts';
 import { commitDigest, readCommit, type Commit } from './commit.ts';
-import { Documents } from './documents.ts';
-import { kindOf, readRoot } from './snapshot.ts';
+import type { Documents } from './documents.ts';
+
+type LoadSnapshots = () => MaybePromise<Pick<typeof import('./snapshots.ts'), 'mergeStoredRoot'>>;
 
 /**
  * From stored blocks back to the clock and the documents: `add` takes them in the order of the log, in
@@ -31,12 +26,15 @@ export class Replay {
   readonly #log: Log;
   readonly #state: ClockState;
   readonly #documents: Documents;
+  readonly #loadSnapshots: LoadSnapshots;
   readonly #early = new Map<string, LogEntry>();
 
-  constructor(log: Log, state: ClockState, documents: Documents) {
+  /** @param loadSnapshots few logs have snapshots: what merges them is loaded for the first one */
+  constructor(log: Log, state: ClockState, documents: Documents, loadSnapshots: LoadSnapshots) {
     this.#log = log;
     this.#state = state;
     this.#documents = documents;
+    this.#loadSnapshots = loadSnapshots;
   }
 
   async add(entry: LogEntry): Promise<void> {
@@ -76,15 +74,13 @@ export class Replay {
 
   #addPage(entry: LogEntry): void {
     const { digest } = entry.cid.multihash;
-    if (!this.#state.pages.has(digest)) this.#state.loose.set(keyOf(digest), placeOf(entry));
+    if (!this.#state.pages.has(digest)) this.#state.loose.set(keyOf(digest), locationOf(entry));
   }
 
   async #addRoot(entry: LogEntry): Promise<void> {
+    const { mergeStoredRoot } = await this.#loadSnapshots();
     try {
-      const root = readRoot(entry.bytes);
-      if (!bringsNews(this.#state, root)) return;
-      const placed = { digest: entry.cid.multihash.digest.slice(), location: placeOf(entry) };
-      await mergeSnapshot(this.#state, this.#documents, root, placed, this.#log);
+      await mergeStoredRoot(entry, this.#state, this.#documents, this.#log);
     } catch (error) {
       const isDamage = error instanceof StorageError && error.code === 'corrupt';
       if (!isDamage && !(error instanceof BlockError)) throw error;
@@ -133,68 +129,4 @@ export class Replay {
     this.bytes += entry.length;
     return true;
   }
-}
-
-/** Replays a log from a position on. */
-export async function replayLog(
-  log: Log,
-  from: LogPosition | undefined,
-  state: ClockState,
-  documents: Documents,
-): Promise<Replay> {
-  const replay = new Replay(log, state, documents);
-  const turn = turns();
-  for await (const entries of log.recover(from)) {
-    await turn();
-    for (const entry of entries) await replay.add(entry);
-  }
-  replay.finish();
-  return replay;
-}
-
-/**
- * What the snapshots and commits of a state add up to, from their stored bytes; blocks of the state that
- * come while it runs are not among them.
- * @param fresh a state that is still empty
- */
-export async function mergedAnew(
-  log: Log,
-  { table, pages, snapshots }: ClockState,
-  fresh: ClockState,
-  { onCorrupt, onBlock }: MergeAnewOptions,
-): Promise<Documents> {
-  const { count } = table;
-  for (const { digest, location } of pages.dump()) fresh.loose.set(keyOf(digest), location);
-  const documents = new Documents(fresh.table, fresh.pages, fresh.cache);
-  const replay = new Replay(log, fresh, documents);
-  const turn = turns();
-  const add = async (location: Location, cid: CID): Promise<void> => {
-    await turn();
-    try {
-      const bytes = await log.read(location, cid);
-      await replay.add({ ...location, cid, bytes });
-      onBlock(bytes.length);
-    } catch (error) {
-      onCorrupt(cid, error);
-    }
-  };
-  for (const { digest, location } of snapshots.slice()) await add(location, cidOfDigest(digest));
-  for (const cid of replay.unreadable) {
-    onCorrupt(cid, new StorageError('corrupt', `snapshot ${cid} is not whole`));
-  }
-  for (let commit = 0; commit < count; commit++) {
-    if (table.isWhole(commit)) await add(table.location(commit), table.cid(commit));
-  }
-  replay.finish();
-  return documents;
-}
-
-interface MergeAnewOptions {
-  /** Told of each block that is not what was written. */
-  readonly onCorrupt: (cid: CID, error: unknown) => void;
-  readonly onBlock: (bytes: number) => void;
-}
-
-function placeOf({ segment, offset, length }: Location): Location {
-  return { segment, offset, length };
 }

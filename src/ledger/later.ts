@@ -1,0 +1,13 @@
+/*
+ * What a page does not need to open, read and write a ledger of its own: what comes from elsewhere and
+ * goes there, the past, and the upkeep of the log. It is loaded when it is first needed: see loadLater.
+ */
+export { Archive } from './archive.ts';
+export { conflictedIds, conflictsOf, historyOf } from './history.ts';
+export { importCar } from './import-car.ts';
+export { Intake } from './intake.ts';
+export { KeptSketch } from './kept-sketch.ts';
+export { fetchSnapshot } from './fetch-snapshot.ts';
+export { bringsNews, mergeStoredRoot } from './snapshots.ts';
+export { readRoot } from './snapshot.ts';
+export { Sketch } from '../sketch.ts';
