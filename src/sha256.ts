@@ -1,5 +1,5 @@
+import { sha256 as portableSha256 } from '@noble/hashes/sha2.js';
 import { nodeBuiltin } from './node-builtin.ts';
-import { portableSha256 } from './portable-sha256.ts';
 
 type NodeCrypto = typeof import('node:crypto');
 
@@ -7,8 +7,8 @@ type NodeCrypto = typeof import('node:crypto');
 export const DIGEST_BYTES = 32;
 
 /**
- * SHA-256 as one synchronous call on every platform: OpenSSL's where the process has it, else code of
- * ours, since browsers have none that answers at once.
+ * SHA-256 as one synchronous call on every platform: OpenSSL's where the process has it, else
+ * @noble/hashes.
  */
 export const sha256: (bytes: Uint8Array) => Uint8Array = pickSha256();
 
