@@ -6,16 +6,7 @@ import type { Room, RoomOptions } from './room.ts';
 import { roomSettings } from './room-settings.ts';
 import { replicaOf, type SyncSource } from './sync-source.ts';
 
-const loadRooms = loadPart(
-  () => import('./start-room.ts'),
-  (cause) =>
-    new RoomError(
-      'not-loaded',
-      'the part of emberlink that rooms need could not be loaded; this is tried again. Be online; ' +
-        'if that does not help, load the page anew: a newer version may have taken its place',
-      { cause },
-    ),
-);
+const loadRooms = loadPart(() => import('./start-room.ts'), RoomError);
 
 /**
  * Brings a ledger in sync with those of all members of a room, and keeps it so: through lost

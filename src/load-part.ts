@@ -1,16 +1,23 @@
+/** An error class that has the code `not-loaded`. */
+type NotLoaded = new (code: 'not-loaded', message: string, options: ErrorOptions) => Error;
+
 /**
  * A part of this library that is loaded when it is first needed: a bundler makes a file of its own of
- * it. All calls share one load; after one that failed the next call tries again.
+ * it. All calls share one load; after one that failed with `NotLoaded` the next call tries again.
  */
 export function loadPart<Part>(
   load: () => Promise<Part>,
-  failed: (cause: unknown) => Error,
+  NotLoaded: NotLoaded,
 ): () => Promise<Part> {
   let loading: Promise<Part> | undefined;
   return () => {
-    loading ??= load().catch((error: unknown) => {
+    loading ??= load().catch((cause: unknown) => {
       loading = undefined;
-      throw failed(error);
+      throw new NotLoaded(
+        'not-loaded',
+        'a part of emberlink could not be loaded: be online and try again; where that does not help, load the page anew',
+        { cause },
+      );
     });
     return loading;
   };

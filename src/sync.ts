@@ -1,6 +1,5 @@
 import { ConnectionError, SignalError } from './errors.ts';
 import { loadPart } from './load-part.ts';
-import { notLoaded } from './not-loaded.ts';
 import type { Channel } from './protocol/channel.ts';
 import type { Replica } from './protocol/replica.ts';
 import type { Session } from './protocol/session.ts';
@@ -50,7 +49,7 @@ const MAX_FRAME_BYTES = 262_144;
 
 type Machinery = typeof import('./sync-machinery.ts');
 
-const loadMachinery = loadPart<Machinery>(() => import('./sync-machinery.ts'), notLoaded);
+const loadMachinery = loadPart<Machinery>(() => import('./sync-machinery.ts'), ConnectionError);
 
 /**
  * Joins a ledger to one peer over WebRTC, introduced by two strings: one side makes an `offer`, the

@@ -1,6 +1,5 @@
 import { ConnectionError, LedgerError, ProtocolError, RoomError } from './errors.ts';
 import { loadPart } from './load-part.ts';
-import { notLoaded } from './not-loaded.ts';
 import type { Replica } from './protocol/replica.ts';
 import type { Session } from './protocol/session.ts';
 import { Backoff } from './rooms/backoff.ts';
@@ -47,7 +46,7 @@ export type WebSocketSyncStatus =
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 30_000;
 
-const loadSessions = loadPart(() => import('./websocket-sessions.ts'), notLoaded);
+const loadSessions = loadPart(() => import('./websocket-sessions.ts'), ConnectionError);
 
 /**
  * Joins a ledger to a server of `serveWebSocket`, and stays joined, through lost connections and

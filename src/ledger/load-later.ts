@@ -1,8 +1,8 @@
+import { LedgerError } from '../errors.ts';
 import { loadPart } from '../load-part.ts';
-import { notLoaded } from './not-loaded.ts';
 
 /** @throws LedgerError `not-loaded`; the next call tries again */
 export const loadLater: () => Promise<typeof import('./later.ts')> = loadPart(
   () => import('./later.ts'),
-  notLoaded,
+  LedgerError,
 );

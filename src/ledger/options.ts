@@ -8,7 +8,6 @@ import { Persistence } from '../storage/persistence.ts';
 import type { Place } from '../storage/place.ts';
 import { DEFAULT_FUTURE_TOLERANCE_MS } from './clock.ts';
 import { DEFAULT_MAX_DOCUMENT_BYTES } from './document.ts';
-import { notLoaded } from './not-loaded.ts';
 
 export interface LedgerOptions {
   /**
@@ -145,7 +144,7 @@ const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/;
 /** Names that Windows keeps for devices. */
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
-const loadOpfsPlace = loadPart(() => import('../storage/opfs.ts'), notLoaded);
+const loadOpfsPlace = loadPart(() => import('../storage/opfs.ts'), LedgerError);
 
 /** @throws LedgerError `no-storage`, `locked`, `not-loaded`; StorageError */
 export async function openPlace(name: string, options: LedgerOptions): Promise<Place> {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { LedgerError } from '../../src/errors.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { notLoaded } from '../../src/ledger/not-loaded.ts';
 import { openLedger } from '../../src/open-ledger.ts';
 import { MemoryPlace, type MemoryFiles } from '../../src/storage/memory.ts';
 import { blocksOf, START_MS } from '../support/history.ts';
@@ -19,7 +19,7 @@ vi.mock(import('../../src/ledger/load-later.ts'), async (original) => {
   return {
     loadLater: async () => {
       await network.arrival;
-      if (network.isDown) throw notLoaded(new TypeError('Failed to fetch'));
+      if (network.isDown) throw new LedgerError('not-loaded', 'Failed to fetch');
       return loadLater();
     },
   };

@@ -18,16 +18,13 @@ class Network {
   loads = 0;
   #resolve: (part: Machinery) => void = () => {};
   #reject: (error: Error) => void = () => {};
-  readonly load: () => Promise<Machinery> = loadPart(
-    () => {
-      this.loads += 1;
-      return new Promise((resolve, reject) => {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      });
-    },
-    (cause) => new RoomError('not-loaded', 'not loaded', { cause }),
-  );
+  readonly load: () => Promise<Machinery> = loadPart(() => {
+    this.loads += 1;
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }, RoomError);
 
   async bring(): Promise<void> {
     this.#resolve(await import('../../src/start-room.ts'));
