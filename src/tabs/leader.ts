@@ -1,5 +1,5 @@
 import { LedgerError, StorageError } from '../errors.ts';
-import type { Change } from '../ledger/ledger.ts';
+import type { Change, Clock } from '../ledger/ledger.ts';
 import type { LocalLedger } from '../ledger/local-ledger.ts';
 import type { LocalView } from '../ledger/view.ts';
 import { throwLater } from '../tell.ts';
@@ -39,12 +39,18 @@ export class Leader implements Desk {
   readonly #answers = new Map<string, Answer[]>();
   #news: News[] = [];
   #sequence = 0;
+  /**
+   * The clock of the last change that was told. That of the ledger may be ahead for a moment; who knew it
+   * by then would never ask a next leader for the change between.
+   */
+  #told: Clock;
   #stopped = false;
 
   constructor(ledger: LocalLedger, epoch: number, host: Host) {
     this.ledger = ledger;
     this.epoch = epoch;
     this.#host = host;
+    this.#told = ledger.clock;
     this.#unwatch = [
       // Watchers are told just before the listeners.
       ledger.replica.watch((cids, origin) => {
@@ -52,12 +58,12 @@ export class Leader implements Desk {
         this.#news.push({ cids, origin: origin as Origin | undefined, writers });
       }),
       ledger.subscribe((change) => this.#tell(change)),
-      ledger.onRebuilt(() => this.announce()),
+      ledger.onRebuilt(() => this.#rebuilt()),
     ];
   }
 
   get state(): LedgerState {
-    return stateOf(this.ledger);
+    return stateOf(this.ledger, this.#told);
   }
 
   announce(): void {
@@ -133,10 +139,17 @@ export class Leader implements Desk {
     });
   }
 
+  /** The log was read anew: it may have lost commits that were told. */
+  #rebuilt(): void {
+    if (!this.ledger.replica.history.hasMerged(this.#told)) this.#told = this.ledger.clock;
+    this.announce();
+  }
+
   #tell(change: Change): void {
     const news = this.#news;
     this.#news = [];
     this.#sequence++;
+    this.#told = change.clock;
     if (!this.#host.isAlone) {
       const { epoch, state } = this;
       const sequence = this.#sequence;
@@ -151,8 +164,8 @@ export function isOvertaken(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'replaced';
 }
 
-function stateOf(ledger: LocalLedger): LedgerState {
-  const { replica, clock, writer, recovery, persisted } = ledger;
+function stateOf(ledger: LocalLedger, clock: Clock): LedgerState {
+  const { replica, writer, recovery, persisted } = ledger;
   const { isFull, isPruned, commitCount, snapshotPays, snapshotSize } = replica.history;
   return {
     clock,
