@@ -30,7 +30,9 @@ import { Origins } from './origins.ts';
  * 4. An answer counts when the changes before it have been told here: a tab reads what it wrote.
  * 5. A frozen tab begins nothing: Chromium delivers messages to it, but no answers of its storage, and
  *    what it has begun there keeps others out. So it hears what was said when it goes on.
- * 6. Time is counted in turns of asking, not by the clock: a tab that slept does not take that for
+ * 6. A leader whom nobody has spoken to tells no changes. Changes are numbered: who follows and finds that
+ *    some were skipped asks for them.
+ * 7. Time is counted in turns of asking, not by the clock: a tab that slept does not take that for
  *    silence of the others.
  */
 
@@ -279,7 +281,7 @@ export class LedgerTab {
     const leader = new Leader(ledger, this.#epoch, this);
     this.#role = { kind: 'leading', leader };
     this.#early = [];
-    leader.announce();
+    this.#present();
     this.#begun?.resolve();
     this.#catchUpWith(news);
     const calls = [...this.#calls.values()];
@@ -376,6 +378,7 @@ export class LedgerTab {
     this.overtaken();
     this.#behind ??= epoch > this.#epoch ? this.#state?.clock : undefined;
     const isNew = epoch > this.#epoch || this.#role.kind !== 'following';
+    if (!isNew) this.#askForSkipped(sequence);
     this.#unheard = 0;
     this.#epoch = epoch;
     this.#role = { kind: 'following', leader: from, sequence };
@@ -383,6 +386,8 @@ export class LedgerTab {
     this.#answerEarly();
     if (!isNew) return;
     this.#early = [];
+    // It may not have heard of this tab yet.
+    this.tell({ kind: 'hello' });
     this.#begun?.resolve();
     if (this.#behind === undefined) this.#sendAll();
     else this.#catchUp(this.#behind);
@@ -402,13 +407,23 @@ export class LedgerTab {
 
   #catchUpWith(news: Missed | undefined): void {
     this.#behind = undefined;
-    if (news === undefined || news.cids.length === 0) return;
-    const { ids, cids, clock } = news;
-    this.changed({ ids, clock, origin: 'remote' }, [{ cids }]);
+    if (news !== undefined) this.#tellMissed(news);
+  }
+
+  /** Asks for the changes up to this number that were not told here. */
+  #askForSkipped(upTo: number): void {
+    if (this.#role.kind !== 'following' || upTo <= this.#role.sequence) return;
+    const asked = this.#callLater('missed', [this.state.clock]);
+    asked.then((news) => this.#tellMissed(news as Missed)).catch(() => {});
+  }
+
+  #tellMissed({ ids, cids, clock }: Missed): void {
+    if (cids.length > 0) this.changed({ ids, clock, origin: 'remote' }, [{ cids }]);
   }
 
   #hearChange({ epoch, sequence, change, news, state }: TabMessage & { kind: 'change' }): void {
     if (epoch !== this.#epoch || this.#role.kind !== 'following') return;
+    this.#askForSkipped(sequence - 1);
     this.#role.sequence = sequence;
     this.#state = state;
     this.changed(change, news);

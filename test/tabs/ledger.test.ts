@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Change, Ledger } from '../../src/ledger/ledger.ts';
 import type { Document } from '../../src/ledger/document.ts';
 import { guardReplica } from '../../src/ledger/guard-replica.ts';
+import type { TabChannel } from '../../src/tabs/environment.ts';
 import { TABS_VERSION } from '../../src/tabs/messages.ts';
 import { memoryLedger } from '../ledger/support.ts';
 import { join } from '../protocol/wire.ts';
@@ -32,6 +33,28 @@ function changesOf(ledger: Ledger): Change[] {
   const changes: Change[] = [];
   ledger.subscribe((change) => changes.push(change));
   return changes;
+}
+
+/** What this tab says is on its way until the function that is returned is called. */
+function holdBack(tab: FakeTab): () => void {
+  let held: (() => void)[] | undefined = [];
+  const { environment } = tab;
+  const openChannel = environment.openChannel.bind(environment);
+  Object.assign(environment, {
+    openChannel(...args: Parameters<typeof openChannel>): TabChannel {
+      const channel = openChannel(...args);
+      const post = (message: unknown): void => {
+        if (held === undefined) channel.post(message);
+        else held.push(() => channel.post(message));
+      };
+      return { post, close: () => channel.close() };
+    },
+  });
+  return () => {
+    const waiting = held ?? [];
+    held = undefined;
+    for (const post of waiting) post();
+  };
 }
 
 describe('tabs that share a ledger', () => {
@@ -137,6 +160,22 @@ describe('tabs that share a ledger', () => {
       expect((await ledger.allDocs()).rows.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd']);
     }
     await expect.poll(() => new Set(heard.flatMap(({ ids }) => ids)).size).toBe(4);
+  });
+
+  test('are told of every change, though their leader has not heard of them yet', async () => {
+    const origin = new FakeOrigin();
+    const [first, second] = [origin.newTab(), origin.newTab()];
+    const letOut = holdBack(second);
+    const [a, b] = await Promise.all([first.open('notes'), second.open('notes')]);
+    const told = new Set<string>();
+    b.subscribe(({ ids }) => ids.forEach((id) => told.add(id)));
+    await a.put({ _id: 'before' });
+    letOut();
+    await a.put({ _id: 'meanwhile' });
+    await expect.poll(() => told).toEqual(new Set(['before', 'meanwhile']));
+    await a.put({ _id: 'after' });
+    await expect.poll(() => told).toContain('after');
+    expect(b.count()).toBe(3);
   });
 
   test('all close when one destroys the ledger, and may open it anew', async () => {
