@@ -365,8 +365,10 @@ export class Mesh {
   // --- what linked members tell ---
 
   #linked(peer: PeerRecord, link: MemberLink): void {
+    const reached = this.#map.reached();
     for (const { card, beacon } of this.#peers.values()) {
-      if (beacon === undefined || card.id === peer.card.id) continue;
+      // Of one that is gone an old beacon would bring it back, from member to member without an end.
+      if (beacon === undefined || card.id === peer.card.id || !reached.has(card.id)) continue;
       link.send({ kind: 'beacon', card, number: beacon.number, links: [...beacon.links] });
     }
     this.#toldLinks = '';

@@ -16,6 +16,7 @@
 const CHANNEL_ID = 101;
 
 export class Farewell {
+  readonly control: RTCDataChannel;
   /** Resolves when the other side has received everything. */
   readonly confirmed: Promise<void>;
   /** Resolves when the other side has stopped sending. */
@@ -24,7 +25,6 @@ export class Farewell {
   peerTakesPart = false;
   isConfirmed = false;
 
-  readonly #control: RTCDataChannel;
   #confirm!: () => void;
   #resolveHalted!: () => void;
   #onHalt: (() => void) | undefined;
@@ -43,12 +43,12 @@ export class Farewell {
     this.halted = new Promise((resolve) => {
       this.#resolveHalted = resolve;
     });
-    this.#control = pc.createDataChannel('farewell', { negotiated: true, id: CHANNEL_ID });
-    this.#control.onopen = () => {
+    this.control = pc.createDataChannel('farewell', { negotiated: true, id: CHANNEL_ID });
+    this.control.onopen = () => {
       this.#say('here');
       this.#sayEnd();
     };
-    this.#control.onmessage = (event: MessageEvent<unknown>) => this.#heard(event.data);
+    this.control.onmessage = (event: MessageEvent<unknown>) => this.#heard(event.data);
   }
 
   /** All frames, `framesSent` of them, are with the system. */
@@ -112,9 +112,9 @@ export class Farewell {
   }
 
   #say(word: string): void {
-    if (this.#quiet || this.#control.readyState !== 'open') return;
+    if (this.#quiet || this.control.readyState !== 'open') return;
     try {
-      this.#control.send(word);
+      this.control.send(word);
     } catch {
       // In Node a channel may still call itself open when its connection has just ended. Then there
       // is nobody to say it to, and the link hears of the end by itself.

@@ -353,7 +353,7 @@ export class WebRtcChannel implements Channel {
 }
 
 /** Node's WebRTC has neither the threshold nor the event. */
-function hasThreshold(data: RTCDataChannel): boolean {
+export function hasThreshold(data: RTCDataChannel): boolean {
   return typeof (data.bufferedAmountLowThreshold as unknown) === 'number';
 }
 

@@ -7,11 +7,12 @@ import SimplePeer from 'simple-peer';
 import { ConnectionError, SignalError } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { DataPort } from './data-port.ts';
+import { expectChannel } from './expect-channel.ts';
 import { Farewell } from './farewell.ts';
 import { patientPeerConnection } from './patient.ts';
 import type { Signal } from './signal.ts';
 import { leaveHandshakeToOffer, type Trickle } from './trickle.ts';
-import { DEFAULT_MAX_FRAME_BYTES, WebRtcChannel } from './webrtc-channel.ts';
+import { DEFAULT_MAX_FRAME_BYTES, hasThreshold, WebRtcChannel } from './webrtc-channel.ts';
 
 /** The part of a WebRTC package for Node, or of a browser's globals, that is needed. */
 export interface WebRtcImplementation {
@@ -182,11 +183,18 @@ export class WebRtcLink {
     }) as Peer;
     this.#state = { phase: 'connecting', peer };
     // Without a connection simple-peer reports its failure presently.
-    const farewell = peer._pc ? new Farewell(peer._pc) : undefined;
-    if (peer._pc) this.#beginExtras(peer._pc);
+    const farewell = peer._pc ? this.#beginOwnChannels(peer._pc) : undefined;
     this.#listen(peer, farewell);
     const remote = this.#remoteSignal;
     if (remote !== undefined) peer.signal({ type: remote.type, sdp: remote.sdp });
+  }
+
+  /** The channels that simple-peer does not make. */
+  #beginOwnChannels(pc: RTCPeerConnection): Farewell {
+    const farewell = new Farewell(pc);
+    if (!this.#options.initiator && !hasThreshold(farewell.control)) expectChannel(pc);
+    this.#beginExtras(pc);
+    return farewell;
   }
 
   #beginExtras(pc: RTCPeerConnection): void {

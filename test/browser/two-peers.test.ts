@@ -25,6 +25,7 @@ describe('two peers', () => {
     ['chromium', 'firefox'],
     ['firefox', 'chromium'],
     ['chromium', 'node'],
+    ['firefox', 'node'],
     ['node', 'firefox'],
   ] as const)('in %s and %s merge what both wrote, then sync live', async (offering, accepting) => {
     const [alice, bob] = [await open(offering, 'alice'), await open(accepting, 'bob')];

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { childrenInTree, reachable, wantedLinks } from '../../src/rooms/topology.ts';
 import { forSeeds, setting } from '../support/random.ts';
+import { MemorySignaling } from '../support/memory-signaling.ts';
 import { type Member, type Party, withParty } from './support.ts';
 
+const SOON = { timeout: 20_000 };
 const PEERS = setting('EMBERLINK_ROOM_PEERS', 50);
 
 const linksOf = ({ room }: Member): number =>
@@ -85,6 +87,33 @@ test(
     }),
   90_000,
 );
+
+test('a newcomer is not shown one who has just vanished', () =>
+  withParty(
+    async (party) => {
+      const bobs = new MemorySignaling();
+      const signaling = [party.server.adapter('everybody'), bobs.adapter('bobs')];
+      const alice = await party.join('alice', { signaling });
+      const bob = await party.join('bob', { signaling: bobs.adapter('bobs') });
+      const peersOf = ({ room }: Member): string[] =>
+        room.peers.map(({ info }) => String(info)).sort();
+      // Only alice can tell her of bob.
+      const carol = await party.join('carol');
+      await expect.poll(() => peersOf(carol), SOON).toEqual(['alice', 'bob']);
+      await party.leave(carol);
+
+      party.vanish([bob]);
+      bobs.tamper = () => [];
+      await expect.poll(() => linksOf(alice), SOON).toBe(0);
+      const dave = await party.join('dave');
+      const seen = new Set<string>();
+      dave.room.subscribe(() => peersOf(dave).forEach((info) => seen.add(info)));
+      await expect.poll(() => peersOf(alice), SOON).toEqual(['dave']);
+      expect(linksOf(dave)).toBe(1);
+      expect(seen).toEqual(new Set(['alice']));
+    },
+    { goneAfterMs: 100 },
+  ));
 
 // --- pure ---
 

@@ -45,7 +45,8 @@ export function numberedFrame(number: number, length: number): Uint8Array {
   return frame;
 }
 
-function numberOf(frame: Frame): number {
+/** The number that a frame begins with. */
+export function numberOf(frame: Frame): number {
   if (typeof frame === 'string') throw new Error('a text where bytes were sent');
   return new DataView(frame.buffer, frame.byteOffset).getUint32(0);
 }

@@ -1,12 +1,20 @@
-import { execFile } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebRtcLink } from '../../src/transports/webrtc.ts';
+import { listen, numberOf } from '../suites/channel.suite.ts';
+import { CallableProcess } from '../support/callable-process.ts';
+import type { StreamMethods } from './children/stream-at-once.ts';
 
 // Below the project, so that the children find its packages.
 const folder = fileURLToPath(new URL(`../.built/transports-${process.pid}/`, import.meta.url));
 const CHILD_TIMEOUT_MS = 60_000;
+const BUSY_MS = 200;
+/** Of connections that mix up the frames about half do so here. */
+const BUSY_ROUNDS = 6;
+const FRAMES = 5000;
 
 beforeAll(async () => {
   const children = [
@@ -15,6 +23,7 @@ beforeAll(async () => {
     'destroy-while-sending',
     'destroy-with-ports',
     'destroy-attempts',
+    'stream-at-once',
   ];
   await build({
     entryPoints: children.map((child) =>
@@ -97,4 +106,30 @@ describe('a process with WebRTC links', () => {
     },
     70_000,
   );
+});
+
+describe('a process that is busy while it is connected', () => {
+  it('hears what came meanwhile, and what comes then, in the order sent', async () => {
+    const alice = new CallableProcess<StreamMethods>(fork(`${folder}stream-at-once.mjs`));
+    try {
+      for (let round = 0; round < BUSY_ROUNDS; round++) {
+        const bob = new WebRtcLink({ iceServers: [], initiator: false });
+        bob.acceptSignal(await alice.call('offer'));
+        const streaming = alice.call('stream', await bob.localSignal());
+        // The answer leaves; then nothing of this process goes on but the threads of WebRTC.
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_MS);
+        const channel = await bob.connected;
+        const atBob = listen(channel);
+        await atBob.count(FRAMES);
+        await channel.close();
+        await streaming;
+        const numbers = atBob.frames.map(numberOf);
+        expect(numbers).toEqual(numbers.map((_, i) => i));
+      }
+      expect(await alice.end()).toBe(0);
+    } finally {
+      await alice.kill();
+    }
+  }, 70_000);
 });
