@@ -44,6 +44,7 @@ export const longPages: string[] = testFiles(
   'browser/{bundlers,game,game-drawing,game-together,inspector-example,interrupted}',
   'browser/{pair,pair-access,react-example}',
   'browser/{rooms,storage,tabs,todo-react}',
+  'game/killed',
   'transports/lean-simple-peer',
 );
 

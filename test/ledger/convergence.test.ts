@@ -10,7 +10,7 @@ import { blocksBelow, expectedOf } from '../support/oracle.ts';
 import { forSeeds, type Random, setting, withSeed } from '../support/random.ts';
 import { texts } from './support.ts';
 
-const HISTORIES = setting('EMBERLINK_HISTORIES', 1000);
+const HISTORIES = setting('EMBERLINK_HISTORIES', 600);
 
 /** Seeds that failed once. */
 const REMEMBERED: readonly number[] = [];

@@ -12,7 +12,7 @@ import { expectedOf } from '../support/oracle.ts';
 import { forSeeds, type Random, setting, withSeed } from '../support/random.ts';
 import { memoryLedger, texts } from './support.ts';
 
-const HISTORIES = setting('EMBERLINK_PRUNED_HISTORIES', 400);
+const HISTORIES = setting('EMBERLINK_PRUNED_HISTORIES', 200);
 
 /** Seeds that failed once. */
 const REMEMBERED: readonly number[] = [];
