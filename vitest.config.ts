@@ -44,8 +44,9 @@ export const longPages: string[] = testFiles(
   'browser/{bundlers,game,game-drawing,game-together,inspector-example,interrupted}',
   'browser/{pair,pair-access,react-example}',
   'browser/{rooms,storage,tabs,todo-react}',
-  'game/killed',
-  'transports/lean-simple-peer',
+  'game/{killed,together}',
+  'rooms/namespaces',
+  'transports/{lean-simple-peer,patience}',
 );
 
 /** Packages that are not of ES modules, or lead to one. */

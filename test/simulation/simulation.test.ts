@@ -4,7 +4,7 @@ import { ACTIONS } from './actions.ts';
 import { TOPOLOGIES } from './network.ts';
 import { simulate } from './simulation.ts';
 
-const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 1000);
+const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 700);
 
 /**
  * Seeds that failed once: parked commits whose time was slept through, `synced` of a session that
