@@ -63,7 +63,7 @@ const commonJs = [
 
 const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
 
-/** Pages driven from Node. */
+/** Pages driven from Node, and what else is long: one file at a time. */
 export function pagesProject(include: string[]): TestProjectInlineConfiguration {
   return {
     extends: true,

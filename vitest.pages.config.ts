@@ -9,7 +9,7 @@ import base, {
   pagesProject,
 } from './vitest.config.ts';
 
-/** Whole apps and all that browsers do to storage and tabs, in both browsers: many minutes. */
+/** Whole apps, all that browsers do to storage and tabs, and the longest tests of Node: many minutes. */
 export default defineConfig({
   resolve: base.resolve!,
   cacheDir: base.cacheDir!,

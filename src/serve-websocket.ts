@@ -13,7 +13,7 @@ import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { asError } from './status.ts';
 import type { SyncOptions } from './sync.ts';
 import { replicaOf, type SyncSource } from './sync-source.ts';
-import { tell } from './tell.ts';
+import { Listeners } from './listeners.ts';
 import {
   MAX_WEBSOCKET_MESSAGE_BYTES,
   WebSocketChannel,
@@ -122,7 +122,7 @@ export class SyncServer {
   readonly #http: Server;
   readonly #door: WebSocketServer;
   readonly #clients = new Set<Client>();
-  readonly #listeners = new Set<(client: SyncClient) => void>();
+  readonly #listeners = new Listeners<[client: SyncClient]>();
   #nextId = 1;
   #closing: Promise<void> | undefined;
 
@@ -181,8 +181,7 @@ export class SyncServer {
 
   /** Calls the listener with every client whose status changes; returns the function that ends this. */
   subscribe(listener: (client: SyncClient) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Takes no more clients, delivers what was written before to those that are here, and ends. */
@@ -239,7 +238,7 @@ export class SyncServer {
     this.#clients.add(client);
     client.run((told) => {
       if (told.status.state === 'closed') this.#clients.delete(client);
-      for (const listener of this.#listeners) tell(listener, told);
+      this.#listeners.tell(told);
     });
   }
 }

@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid';
 import type { Block } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
+import { Listeners } from '../listeners.ts';
 import { tell } from '../tell.ts';
 import { Turns } from '../turns.ts';
 import type { Persistence } from '../storage/persistence.ts';
@@ -103,7 +104,7 @@ export class LocalLedger implements Ledger {
   );
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
-  readonly #rebuiltListeners = new Set<() => void>();
+  readonly #rebuiltListeners = new Listeners<[]>();
   #unreadable: readonly CID[];
   #documents: Documents;
   #view: LocalView;
@@ -382,8 +383,7 @@ export class LocalLedger implements Ledger {
 
   /** Calls the listener when the log was read anew, as after compacting; returns its end. */
   onRebuilt(listener: () => void): () => void {
-    this.#rebuiltListeners.add(listener);
-    return () => this.#rebuiltListeners.delete(listener);
+    return this.#rebuiltListeners.add(listener);
   }
 
   count(): number {
@@ -628,7 +628,7 @@ export class LocalLedger implements Ledger {
     this.#store.restart(state);
     this.#documents = documents;
     this.#view = this.#liveView();
-    for (const listener of this.#rebuiltListeners) tell(listener, undefined);
+    this.#rebuiltListeners.tell();
   }
 
   #emptyState(): ClockState {

@@ -3,7 +3,7 @@ import type { IceServer } from '../../signaling/messages.ts';
 import { SignalError } from '../errors.ts';
 import { remember } from '../remember.ts';
 import { sha256 } from '../sha256.ts';
-import { tell } from '../tell.ts';
+import { Listeners } from '../listeners.ts';
 import { PastedSignals } from '../transports/pasted-signals.ts';
 import type { WebRtcOptions } from '../transports/webrtc.ts';
 import { Line, type PastedLineStatus } from './pasted-line.ts';
@@ -62,7 +62,7 @@ export class PastedSignaling implements SignalingAdapter {
   /** By the mark that answers carry. */
   readonly #offers = new Map<number, Line>();
   readonly #members = new Set<Member>();
-  readonly #listeners = new Set<(signaling: PastedSignaling) => void>();
+  readonly #listeners = new Listeners<[signaling: PastedSignaling]>();
   #seen: readonly PastedLine[] | undefined;
   #lastNumber = 0;
   #closed = false;
@@ -79,8 +79,7 @@ export class PastedSignaling implements SignalingAdapter {
 
   /** Calls the listener when `lines` changes; returns the function that ends this. */
   subscribe(listener: (signaling: PastedSignaling) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   // --- pasting ---
@@ -240,7 +239,7 @@ export class PastedSignaling implements SignalingAdapter {
     const closed = [...this.#lines.keys()].filter(({ status }) => status.state === 'closed');
     for (const line of closed.slice(0, -MAX_CLOSED_LINES)) this.#lines.delete(line);
     this.#seen = undefined;
-    for (const listener of this.#listeners) tell(listener, this);
+    this.#listeners.tell(this);
   }
 }
 

@@ -22,7 +22,7 @@ import type {
 import { loadLater } from '../ledger/load-later.ts';
 import type { MapFunction, QueryOptions, QueryRow } from '../ledger/query.ts';
 import type { AllDocsOptions, DocumentRow, LedgerView } from '../ledger/view.ts';
-import { tell } from '../tell.ts';
+import { Listeners } from '../listeners.ts';
 import type { LedgerTab } from './ledger-tab.ts';
 import { readStream } from './read-stream.ts';
 import { SharedReplica } from './shared-replica.ts';
@@ -34,7 +34,7 @@ export class SharedLedger implements Ledger {
   readonly replica: SharedReplica;
   readonly #tab: LedgerTab;
   readonly #maxDocumentBytes: number;
-  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #listeners = new Listeners<[change: Change]>();
   readonly #now: SharedView;
 
   constructor(tab: LedgerTab, maxDocumentBytes: number) {
@@ -45,7 +45,7 @@ export class SharedLedger implements Ledger {
     this.replica = new SharedReplica(tab);
     tab.subscribe((change) => {
       this.#now.invalidate(change.ids);
-      for (const listener of this.#listeners) tell(listener, change);
+      this.#listeners.tell(change);
     });
   }
 
@@ -135,8 +135,7 @@ export class SharedLedger implements Ledger {
 
   subscribe(listener: (change: Change) => void): () => void {
     this.#tab.checkOpen();
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   count(): number {
