@@ -23,6 +23,8 @@ const sum = (count) => runs.reduce((total, run) => total + run[count], 0);
 console.log(`${sum('numPassedTests')} passed, ${sum('numFailedTests')} failed`);
 process.exitCode = runs.every((run) => run.success && run.numPassedTests > 0) ? 0 : 1;
 
+/** What went wrong; of a test whose time was up the runner says nothing else. */
 function firstLineOf(text) {
-  return text.split('\n', 1)[0];
+  const [line] = text.split('\n', 1);
+  return line.endsWith('STACK_TRACE_ERROR') ? 'its time was up' : line;
 }

@@ -1,5 +1,5 @@
 import { type Ledger, SignalError } from 'emberlink';
-import { element } from '../shared/element.ts';
+import { element, leadFocus } from '../shared/element.ts';
 import { Handover, type Reception } from './handover.ts';
 import { linkTo } from './link.ts';
 import { PeerRow } from './peer-row.ts';
@@ -70,7 +70,7 @@ export class PairingPanel {
 
   async #offer(): Promise<void> {
     await this.#begin((pairing) => pairing.offer());
-    element('give-title').focus();
+    this.#leadTo('give-title');
   }
 
   /** An offer, or the answer to the one that is out. */
@@ -79,7 +79,7 @@ export class PairingPanel {
       this.#pairing.connect(text);
     } else {
       await this.#begin((pairing) => pairing.accept(text));
-      element('give-title').focus();
+      this.#leadTo('give-title');
     }
     this.#takeText.value = '';
   }
@@ -190,7 +190,7 @@ export class PairingPanel {
     peers.hidden = false;
     this.#wantsMore = false;
     this.#quiet();
-    element('pairing-title').focus();
+    this.#leadTo('pairing-title');
   }
 
   // --- what is to be seen ---
@@ -228,6 +228,10 @@ export class PairingPanel {
     const name = isOffer ? 'Code of your offer' : 'Code of your answer';
     const isShort = this.#link.value.length <= MAX_CODE_CHARACTERS;
     element('code').replaceChildren(...(isShort ? [qrCode(this.#link.value, name)] : []));
+  }
+
+  #leadTo(id: string): void {
+    leadFocus(element(id), element('pairing'));
   }
 
   #tell(words: string): void {

@@ -30,3 +30,13 @@ export function part<T extends Element = HTMLElement>(
   if (found instanceof kind) return found;
   throw new Error(`the page has no ${kind.name} .${className}`);
 }
+
+/**
+ * Takes the focus to what has come up in a part of the page, for those who go by keyboard or by ear.
+ * Whoever is busy in another part stays there.
+ */
+export function leadFocus(to: HTMLElement, around: Element): void {
+  const { activeElement } = document;
+  const isFree = activeElement === null || activeElement === document.body;
+  if (isFree || around.contains(activeElement)) to.focus();
+}

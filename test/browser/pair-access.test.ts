@@ -143,6 +143,19 @@ it('the keyboard alone pairs, writes and ticks off', async () => {
   await bob.sees('[tea]');
 });
 
+it('whoever writes a note while the two connect goes on writing', async () => {
+  const alice = await PairPage.open(await browser().newContext(), pairUrl);
+  const bob = await PairPage.open(await browser().newContext(), await alice.makeOffer());
+  const answer = await bob.link();
+  await bob.page.type('#new-note-text', 'lem');
+  await alice.use(answer);
+  await bob.synced();
+  await bob.page.bringToFront();
+  await bob.page.keyboard.type('ons');
+  await bob.page.keyboard.press('Enter');
+  await alice.sees('lemons');
+});
+
 it('a page that came over plain http says what is missing, and pairs all the same', async () => {
   const url = pairUrl.replace('localhost', OTHER_MACHINE);
   const alice = await PairPage.open(await browser().newContext(), url);

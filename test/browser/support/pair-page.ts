@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'puppeteer-core';
+import { expect } from 'vitest';
 import { buildSite } from '../../../site/build-site.ts';
 import { type RunningSite, startSite } from '../../../site/start-site.ts';
 import { fromSources } from './bundle-page.ts';
@@ -10,6 +10,8 @@ export async function startTestSite(host?: string): Promise<RunningSite> {
 }
 
 const POLL_MS = 50;
+/** Less than any test has: what is there instead is told. */
+const SEE_MS = 25_000;
 
 /** Opens pages: a browser, or a context of it. */
 interface Opener {
@@ -105,10 +107,7 @@ export class PairPage {
 
   /** Waits until the notes are these. */
   async sees(...notes: string[]): Promise<void> {
-    const wanted = JSON.stringify(notes);
-    while (JSON.stringify(await this.notes()) !== wanted) {
-      await setTimeout(POLL_MS);
-    }
+    await expect.poll(() => this.notes(), { timeout: SEE_MS, interval: POLL_MS }).toEqual(notes);
   }
 
   /** A part of a note: its `note-done`, `note-edit` or `note-delete`. */
