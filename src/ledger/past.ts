@@ -52,7 +52,7 @@ export class Past {
     const { table, cache } = this.state;
     const below = table.ancestors(heads);
     const roots = await this.#roots();
-    if (!reachesSnapshots(roots, (digest) => below.has(table.find(digest)))) return undefined;
+    if (this.#tips(roots).some((tip) => !below.has(tip))) return undefined;
     const covered = new CausalContext();
     for (const { context } of roots) covered.merge(context);
 
@@ -90,24 +90,35 @@ export class Past {
       if (table.time(commit) >= time) continue;
       for (const parent of table.parents(commit)) superseded.add(parent);
     }
-    const tips = new Set(
-      roots.flatMap(({ heads }) => heads.map(({ digest }) => table.find(digest))),
-    );
+    const tips = new Set(this.#tips(roots));
     const heads: number[] = [];
     for (let commit = 0; commit < count; commit++) {
       if (table.time(commit) >= time || superseded.has(commit)) continue;
-      if (!table.isWhole(commit) && !tips.has(commit)) continue;
-      if (!roots.some((root) => this.#isWithin(commit, root))) heads.push(commit);
+      if (tips.has(commit) || (table.isWhole(commit) && !this.#isWithin(commit, roots))) {
+        heads.push(commit);
+      }
     }
     return heads.sort((a, b) => table.compareDigests(a, b));
   }
 
-  /** True for what lies below the heads of a snapshot; the way up to them may have been dropped. */
-  #isWithin(commit: number, { context, heads }: SnapshotRoot): boolean {
+  /**
+   * The heads of the snapshots without those that lie below others of them. Who has these below has
+   * all that the snapshots stand for.
+   */
+  #tips(roots: readonly SnapshotRoot[]): number[] {
     const { table } = this.state;
-    if (!context.covers(table.dot(commit))) return false;
-    const digest = table.digest(commit);
-    return !heads.some((head) => equalBytes(head.digest, digest));
+    const heads = roots.flatMap((root) => root.heads.map(({ digest }) => table.find(digest)));
+    return heads.filter((head) => !this.#isWithin(head, roots));
+  }
+
+  /** True for what lies below the heads of a snapshot; the way up to them may have been dropped. */
+  #isWithin(commit: number, roots: readonly SnapshotRoot[]): boolean {
+    const { table } = this.state;
+    const [dot, digest] = [table.dot(commit), table.digest(commit)];
+    return roots.some(
+      ({ context, heads }) =>
+        context.covers(dot) && !heads.some((head) => equalBytes(head.digest, digest)),
+    );
   }
 
   async #roots(): Promise<SnapshotRoot[]> {
@@ -171,19 +182,6 @@ export class Past {
     for (const each of this.#waypoints) weight += each.weight;
     while (weight > MAX_WEIGHT) weight -= this.#waypoints.shift()!.weight;
   }
-}
-
-/** False when a snapshot stands for commits that are not below a clock. */
-function reachesSnapshots(
-  roots: readonly SnapshotRoot[],
-  isBelow: (digest: Uint8Array) => boolean,
-): boolean {
-  const reached = roots.filter((root) => root.heads.every((head) => isBelow(head.digest)));
-  return roots.every((root) =>
-    root.heads.every(
-      (head) => isBelow(head.digest) || reached.some(({ context }) => context.covers(head)),
-    ),
-  );
 }
 
 function isSame(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {

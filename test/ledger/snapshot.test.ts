@@ -15,7 +15,7 @@ import { memoryLedger, texts } from './support.ts';
 const HISTORIES = setting('EMBERLINK_PRUNED_HISTORIES', 200);
 
 /** Seeds that failed once. */
-const REMEMBERED: readonly number[] = [];
+const REMEMBERED: readonly number[] = [461074412];
 
 const later = (): number => START_MS + 3_600_000;
 
