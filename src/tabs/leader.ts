@@ -22,6 +22,8 @@ interface Host {
   tell(message: TabMessage): void;
   tellTab(tab: string, message: TabMessage): void;
   changed(change: Change, news: readonly News[]): void;
+  /** Tells all tabs who leads, where they may follow. */
+  present(): void;
   /** The storage belongs to another. */
   overtaken(): void;
   destroyLedger(by: string): Promise<void>;
@@ -142,7 +144,7 @@ export class Leader implements Desk {
   /** The log was read anew: it may have lost commits that were told. */
   #rebuilt(): void {
     if (!this.ledger.replica.history.hasMerged(this.#told)) this.#told = this.ledger.clock;
-    this.announce();
+    this.#host.present();
   }
 
   #tell(change: Change): void {

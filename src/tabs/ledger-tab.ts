@@ -227,6 +227,14 @@ export class LedgerTab {
     for (const listener of this.#listeners) listener(change, news);
   }
 
+  /** Answers who asks for the leader, or would take the lock of a tab that does not answer. */
+  present(): void {
+    if (!this.#holdsLock || this.#life.kind === 'closed') return;
+    if (this.#role.kind !== 'leading' || this.#life.kind !== 'open') this.tell({ kind: 'busy' });
+    else if (this.#options.exclusive) this.tell({ kind: 'locked' });
+    else this.#role.leader.announce();
+  }
+
   /** Another tab has the storage: what this one has not stored, it asks of that one. */
   overtaken(): void {
     const role = this.#role;
@@ -281,7 +289,7 @@ export class LedgerTab {
     const leader = new Leader(ledger, this.#epoch, this);
     this.#role = { kind: 'leading', leader };
     this.#early = [];
-    this.#present();
+    this.present();
     this.#begun?.resolve();
     this.#catchUpWith(news);
     const calls = [...this.#calls.values()];
@@ -325,7 +333,7 @@ export class LedgerTab {
     switch (message.kind) {
       case 'hello':
         // Timers of a frozen tab stand still, in browsers that do not tell when they freeze one too.
-        setTimeout(() => this.#present());
+        setTimeout(() => this.present());
         return;
       case 'busy':
         this.#unheard = 0;
@@ -363,14 +371,6 @@ export class LedgerTab {
     this.#behind ??= this.#state?.clock;
     this.#role = { kind: 'waiting' };
     this.#wait();
-  }
-
-  /** Answers who asks for the leader, or would take the lock of a tab that does not answer. */
-  #present(): void {
-    if (!this.#holdsLock || this.#life.kind === 'closed') return;
-    if (this.#role.kind !== 'leading' || this.#life.kind !== 'open') this.tell({ kind: 'busy' });
-    else if (this.#options.exclusive) this.tell({ kind: 'locked' });
-    else this.#role.leader.announce();
   }
 
   #follow({ from, epoch, sequence, state }: TabMessage & { kind: 'leader' }): void {

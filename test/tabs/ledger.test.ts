@@ -217,6 +217,20 @@ describe('tabs that share a ledger', () => {
     await shared.close();
   });
 
+  test('are kept out while the one that has it for itself compacts', async () => {
+    const origin = new FakeOrigin();
+    const alice = origin.newTab();
+    const ledger = await alice.open('notes', { tabs: 'exclusive', recentBytes: 0 });
+    for (let round = 0; round < 20; round++) {
+      for (let n = 0; n < 10; n++) await ledger.put({ _id: 'a', round, n });
+      const joining = origin.newTab().open('notes');
+      const refused = expect(joining).rejects.toMatchObject({ code: 'locked' });
+      expect((await ledger.compact()).dropped).toBeGreaterThan(0);
+      await refused;
+    }
+    await ledger.close();
+  });
+
   test('do not share it with another version of the library, which came before', async () => {
     const origin = new FakeOrigin();
     const [other, bob] = [origin.newTab(), origin.newTab()];
