@@ -188,13 +188,25 @@ export class NativeDialect implements Dialect {
     else {
       if (this.#withheld !== undefined) await this.#handOn();
       this.#announcer?.deliver();
-      await new Promise<void>((resolve) => this.#outbox.whenStored(resolve));
+      await this.#untilTheyHaveAll();
     }
     if (this.#stopped) return;
-    this.#byeSaid = true;
     this.#announced?.stop();
     this.#send({ kind: 'bye' });
+    this.#byeSaid = true;
+    this.#outbox.stop();
     await this.#until(() => this.#theirBye === 'reached');
+  }
+
+  /** What lists still have to find, too, unless the other side leaves. */
+  async #untilTheyHaveAll(): Promise<void> {
+    const stored = (): Promise<void> =>
+      new Promise((resolve) => this.#outbox.whenStored(() => resolve()));
+    await stored();
+    while (this.#outcome === 'doubtful' && this.#theirBye === 'none') {
+      await this.#until(() => this.#outcome !== 'doubtful' || this.#theirBye !== 'none');
+      if (this.#outcome !== 'doubtful') await stored();
+    }
   }
 
   async settle(): Promise<boolean> {
@@ -715,9 +727,11 @@ export class NativeDialect implements Dialect {
     return Math.min(maxFrameBytes, this.#theirs?.maxFrameBytes ?? maxFrameBytes);
   }
 
-  /** After the end there is nobody to say anything to. */
+  /** After the end there is nobody to say anything to, and after `bye` little that may be said. */
   #send(message: Message): void {
-    if (!this.#stopped) this.#host.send(encodeMessage(message), message.kind);
+    const { kind } = message;
+    const isLate = this.#byeSaid && kind !== 'stored' && kind !== 'abort';
+    if (!this.#stopped && !isLate) this.#host.send(encodeMessage(message), kind);
   }
 
   async #until(condition: () => boolean): Promise<void> {

@@ -152,6 +152,29 @@ for (const liar of ['teller', 'reader'] as const) {
     expect(said.bytes.have).toBeGreaterThan(300 * 32);
   });
 
+  test(`who leaves has given all, whatever the ${liar}’s sketch hides and whenever that is`, async () => {
+    for (const leaver of ['alice', 'bob'] as const) {
+      let frames = Infinity;
+      for (let frame = 1; frame <= frames; frame++) {
+        const [lying, honest] = await diverged();
+        lying.hidden = lying.cids().slice(-10, -5).map(String);
+        frames = 0;
+        const joined = join(lying, honest, {
+          onFrame: () => {
+            if (++frames === frame) queueMicrotask(() => void joined[leaver].close());
+          },
+        });
+        joined.settled().then(
+          () => joined[leaver].close(),
+          () => {},
+        );
+        expect(await joined.ended, `${leaver} at frame ${frame}`).toEqual([undefined, undefined]);
+        const [from, to] = leaver === 'alice' ? [lying, honest] : [honest, lying];
+        expect(from.cids().filter((cid) => !to.has(cid))).toEqual([]);
+      }
+    }
+  });
+
   test(`blocks that only the ${liar}’s sketch has do no harm`, async () => {
     const [lying, honest] = await diverged();
     lying.invented = Array.from({ length: 5 }, (_, i) => blockOf(encode(`never ${i}`)));
