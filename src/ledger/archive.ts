@@ -64,10 +64,15 @@ export class Archive {
 
   /** See `Ledger.export`. */
   async *export(): AsyncGenerator<Uint8Array> {
-    const { store } = this.#owner;
-    const cids = this.#storedCids();
-    yield carHeader(store.clock.slice(0, MAX_ROOTS));
-    yield* carChunks(this.#blocks(await cids));
+    const { store, turns } = this.#owner;
+    const release = await turns.run(() => this.#compaction.hold());
+    try {
+      const cids = this.#storedCids();
+      yield carHeader(store.clock.slice(0, MAX_ROOTS));
+      yield* carChunks(this.#blocks(await cids));
+    } finally {
+      release();
+    }
   }
 
   /** See `Ledger.snapshot`. */

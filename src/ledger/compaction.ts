@@ -36,7 +36,7 @@ const BATCH = 64;
  */
 export class Compaction {
   readonly #owner: Owner;
-  /** How many snapshots are being read out: what they read must stay. */
+  /** How many copies are being read out: what they read must stay. */
   #readers = 0;
 
   constructor(owner: Owner) {
@@ -54,7 +54,6 @@ export class Compaction {
     const covered = context.copy();
     const tips = [...heads].sort((a, b) => table.compareDigests(a, b));
     const meanBytes = this.#owner.log.bytes / (documents.states.size + 1);
-    this.#readers++;
     return {
       async *blocks() {
         const pages: CID[] = [];
@@ -68,9 +67,15 @@ export class Compaction {
           pages,
         );
       },
-      release: () => {
-        this.#readers--;
-      },
+      release: this.hold(),
+    };
+  }
+
+  /** Nothing is dropped until the function is called that this returns. */
+  hold(): () => void {
+    this.#readers++;
+    return () => {
+      this.#readers--;
     };
   }
 

@@ -1,6 +1,6 @@
 import { hex } from '../bytes.ts';
 import type { CID } from 'multiformats/cid';
-import type { Block } from '../blocks.ts';
+import type { Block, MaybePromise } from '../blocks.ts';
 import { LedgerError } from '../errors.ts';
 import { Log, type LogPosition } from '../storage/log.ts';
 import { Listeners } from '../listeners.ts';
@@ -57,6 +57,7 @@ import { replayLog } from './replay-log.ts';
 import { LocalReplica } from './replica.ts';
 import { runsBy } from './runs-by.ts';
 import { combined, cutCommits, operationFor, type Write } from './transaction.ts';
+import { reread } from './reread.ts';
 import { type Saved, Upkeep } from './upkeep.ts';
 import { LocalView, type AllDocsOptions, type DocumentRow } from './view.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -280,18 +281,18 @@ export class LocalLedger implements Ledger {
   // --- reading ---
 
   async get(id: string): Promise<Document | undefined> {
-    return (await this.#reading()).get(id);
+    return this.#read((view) => view.get(id));
   }
 
   async allDocs(options?: AllDocsOptions): Promise<{ rows: DocumentRow[]; clock: Clock }> {
-    return (await this.#reading()).allDocs(options);
+    return this.#read((view) => view.allDocs(options));
   }
 
   async query(
     by: string | MapFunction,
     options?: QueryOptions,
   ): Promise<{ rows: QueryRow[]; clock: Clock }> {
-    return (await this.#reading()).query(by, options);
+    return this.#read((view) => view.query(by, options));
   }
 
   /** The ids of all documents that were ever written. */
@@ -301,52 +302,56 @@ export class LocalLedger implements Ledger {
 
   /** Documents by their ids, undefined for those that are not there. */
   async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
-    return (await this.#reading()).getAll(ids);
+    return this.#read((view) => view.getAll(ids));
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
     await this.#load();
-    return (await this.#reading()).history(id);
+    return this.#read((view) => view.history(id));
   }
 
   async conflicts(id: string): Promise<Conflict[]> {
     await this.#load();
-    return (await this.#reading()).conflicts(id);
+    return this.#read((view) => view.conflicts(id));
   }
 
   async conflicted(): Promise<string[]> {
     const { conflictedIds } = await this.#load();
-    await this.#reading();
-    return conflictedIds(this.#documents);
+    return this.#read(() => conflictedIds(this.#documents));
   }
 
   async changes(
     since: Clock = [],
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
-    await this.#reading();
-    const clock = this.clock;
-    const documents = this.#documents;
-    const ids = await this.idsSince(since);
-    const docs = await documents.getAll(ids);
-    return { rows: ids.map((id, i) => ({ id, doc: docs[i] })), clock };
+    return this.#read(async () => {
+      const clock = this.clock;
+      const documents = this.#documents;
+      const ids = await this.idsSince(since);
+      const docs = await documents.getAll(ids);
+      return { rows: ids.map((id, i) => ({ id, doc: docs[i] })), clock };
+    });
   }
 
   /** The ids in `changes`. @throws LedgerError `unknown-clock` */
   async idsSince(since: Clock): Promise<string[]> {
     this.#checkOpen();
-    const { cache } = this.#store;
-    const ids = new Set<string>(since.length === 0 ? this.#documents.states.keys() : []);
-    for (const commit of since.length === 0 ? [] : this.#commitsSince(since)) {
-      for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
-    }
-    return [...ids].sort();
+    return this.#read(async () => {
+      const { cache } = this.#store;
+      const ids = new Set<string>(since.length === 0 ? this.#documents.states.keys() : []);
+      for (const commit of since.length === 0 ? [] : this.#commitsSince(since)) {
+        for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
+      }
+      return [...ids].sort();
+    });
   }
 
   async commits({ since = [], limit = Infinity }: CommitsOptions = {}): Promise<CommitEntry[]> {
     checkLimit(limit);
     const archive = await this.#openArchive();
-    const commits = since.length === 0 ? this.#store.wholeCommits() : this.#commitsSince(since);
-    return archive.commitEntries(commits, limit);
+    return this.#read(() => {
+      const commits = since.length === 0 ? this.#store.wholeCommits() : this.#commitsSince(since);
+      return archive.commitEntries(commits, limit);
+    });
   }
 
   async clockAt(timeMs: number): Promise<Clock> {
@@ -354,18 +359,23 @@ export class LocalLedger implements Ledger {
       throw new LedgerError('invalid-option', 'a time is a number of milliseconds since 1970');
     }
     const archive = await this.#openArchive();
-    const { table, count } = this.#store;
-    const heads = await archive.past.headsBefore(hybridTimeAfter(timeMs), count);
-    if (heads === undefined) throw this.#dropped(`commits of times around ${timeMs}`);
-    return heads.map((head) => table.cid(head));
+    return this.#read(async () => {
+      const { table, count } = this.#store;
+      const heads = await archive.past.headsBefore(hybridTimeAfter(timeMs), count);
+      if (heads === undefined) throw this.#dropped(`commits of times around ${timeMs}`);
+      return heads.map((head) => table.cid(head));
+    });
   }
 
   at(clock: Clock): LocalView {
     this.#checkOpen();
     const heads = [...this.#checkClock(clock)];
-    let loading: Promise<Documents> | undefined;
+    let [loading, state]: [Promise<Documents>?, ClockState?] = [];
     const load = (): Promise<Documents> => {
       this.#checkOpen();
+      // Read anew from a log that was compacted.
+      if (state !== this.#store.state) loading = undefined;
+      state = this.#store.state;
       loading ??= this.#documentsBelow(heads).catch((error: unknown) => {
         loading = undefined;
         throw error;
@@ -409,7 +419,7 @@ export class LocalLedger implements Ledger {
 
   async digest(): Promise<string> {
     const archive = await this.#openArchive();
-    return archive.digest();
+    return this.#read(() => archive.digest());
   }
 
   // --- moving and checking ---
@@ -573,6 +583,10 @@ export class LocalLedger implements Ledger {
     throw new LedgerError('closed', `ledger '${this.name}' is closed`);
   }
 
+  #read<T>(read: (view: LocalView) => MaybePromise<T>): Promise<T> {
+    return reread(() => this.#reading(), read);
+  }
+
   /** What reads go through, when no loss is waiting to be accounted for. */
   async #reading(): Promise<LocalView> {
     this.#checkOpen();
@@ -608,10 +622,12 @@ export class LocalLedger implements Ledger {
 
   async #documentsBelow(heads: Clock): Promise<Documents> {
     const archive = await this.#openArchive();
-    const numbers = this.#checkClock(heads).map((cid) => this.#store.mergedNumberOf(cid));
-    const documents = await archive.past.documentsBelow(numbers);
-    if (documents !== undefined) return documents;
-    throw this.#dropped(`the commits below ${heads.join(', ')}`);
+    return this.#read(async () => {
+      const numbers = this.#checkClock(heads).map((cid) => this.#store.mergedNumberOf(cid));
+      const documents = await archive.past.documentsBelow(numbers);
+      if (documents !== undefined) return documents;
+      throw this.#dropped(`the commits below ${heads.join(', ')}`);
+    });
   }
 
   #dropped(what: string): LedgerError {

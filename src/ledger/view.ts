@@ -6,6 +6,7 @@ import type { Documents } from './documents.ts';
 import type { Conflict, HistoryEntry } from './history.ts';
 import { checkQuery, Indexes } from './indexes.ts';
 import { loadLater } from './load-later.ts';
+import { reread } from './reread.ts';
 import { checkOptions, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
 
 export interface AllDocsOptions {
@@ -54,7 +55,9 @@ export class LocalView implements LedgerView {
   readonly #store: CommitStore;
   readonly #load: () => MaybePromise<Documents>;
   readonly #clock: readonly CID[] | undefined;
-  readonly #indexes = new Indexes();
+  #indexes = new Indexes();
+  /** What the indexes are over. */
+  #indexed: Documents | undefined;
 
   /** @param clock undefined for the view that moves with the ledger */
   constructor(
@@ -72,14 +75,20 @@ export class LocalView implements LedgerView {
   }
 
   async get(id: string): Promise<Document | undefined> {
-    return (await this.#load()).get(id);
+    return this.#read((documents) => documents.get(id));
   }
 
   async allDocs(
     options: AllDocsOptions = {},
   ): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }> {
     checkOptions(options);
-    const documents = await this.#load();
+    return this.#read((documents) => this.#rowsOf(documents, options));
+  }
+
+  async #rowsOf(
+    documents: Documents,
+    options: AllDocsOptions,
+  ): Promise<{ rows: DocumentRow[]; clock: readonly CID[] }> {
     const clock = this.clock;
     const { keys, prefix, range, descending = false, limit = Infinity } = options;
     const [first, last] = range ?? [prefix ?? '', undefined];
@@ -110,19 +119,22 @@ export class LocalView implements LedgerView {
     options: QueryOptions = {},
   ): Promise<{ rows: QueryRow[]; clock: readonly CID[] }> {
     checkQuery(by);
-    const documents = await this.#load();
-    const clock = this.clock;
-    return { rows: await this.#indexes.query(documents, by, options), clock };
+    return this.#read(async (documents) => {
+      const clock = this.clock;
+      if (documents !== this.#indexed) this.#indexes = new Indexes();
+      this.#indexed = documents;
+      return { rows: await this.#indexes.query(documents, by, options), clock };
+    });
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
     const { historyOf } = await loadLater();
-    return historyOf(id, await this.#load());
+    return this.#read((documents) => historyOf(id, documents));
   }
 
   async conflicts(id: string): Promise<Conflict[]> {
     const { conflictsOf } = await loadLater();
-    return conflictsOf(id, await this.#load());
+    return this.#read((documents) => conflictsOf(id, documents));
   }
 
   /** The ids of all documents that were ever written. */
@@ -132,11 +144,15 @@ export class LocalView implements LedgerView {
 
   /** Documents by their ids, undefined for those that are not there. */
   async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
-    return (await this.#load()).getAll(ids);
+    return this.#read((documents) => documents.getAll(ids));
   }
 
   /** Tells the indexes that documents changed. */
   invalidate(ids: Iterable<string>): void {
     this.#indexes.invalidate(ids);
+  }
+
+  #read<T>(read: (documents: Documents) => MaybePromise<T>): Promise<T> {
+    return reread(this.#load, read);
   }
 }
