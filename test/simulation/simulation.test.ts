@@ -11,8 +11,9 @@ const SIMULATIONS = setting('EMBERLINK_SIMULATIONS', 700);
  * was closing, the end of a strict log that a killed process had not synced, a snapshot that came
  * while lists were compared, a read under way from a segment that was dropped, a process begun twice
  * on one disk, a fetched block that was answered for before it was sent, a parked commit that was
- * not handed on to who brought what it waited for, a session closed while lists were compared, a history read while the log was compacted. A new action makes another run of each seed, so
- * what they found has tests of its own where it can.
+ * not handed on to who brought what it waited for, a session closed while lists were compared, a
+ * history read while the log was compacted. A new action makes another run of each seed, so what they
+ * found has tests of its own where it can.
  */
 const REMEMBERED: readonly number[] = [
   162, 330, 665, 818, 828, 5013753, 819472363, 1231076128, 1827115598, 2325174676, 2574571312,
