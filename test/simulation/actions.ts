@@ -199,6 +199,7 @@ async function carOf(ledger: Ledger): Promise<Uint8Array | undefined> {
 
 /** With its sessions closed before, broken off, or left to find out. */
 async function closePeer(network: Network, random: Random, peer: SimulatedPeer): Promise<void> {
+  const { run } = peer;
   const connections = network.connectionsOf(peer);
   const sides = connections.flatMap((each) => each.sides.filter((side) => side.peer === peer));
   switch (random.below(3)) {
@@ -210,6 +211,8 @@ async function closePeer(network: Network, random: Random, peer: SimulatedPeer):
       break;
     default:
   }
+  // It may have gone down meanwhile, and been started again.
+  if (peer.run !== run) return;
   for (const connection of network.connectionsOf(peer)) connection.isDisturbed = true;
   await peer.close();
 }
