@@ -31,7 +31,7 @@ import { Origins } from './origins.ts';
  * 5. A frozen tab begins nothing: Chromium delivers messages to it, but no answers of its storage, and
  *    what it has begun there keeps others out. So it hears what was said when it goes on.
  * 6. A leader whom nobody has spoken to tells no changes. Changes are numbered: who follows and finds that
- *    some were skipped asks for them.
+ *    some were skipped asks for them before it takes the answers that followed them.
  * 7. Time is counted in turns of asking, not by the clock: a tab that slept does not take that for
  *    silence of the others.
  */
@@ -97,6 +97,8 @@ export class LedgerTab {
   #state: LedgerState | undefined;
   /** The last clock of an earlier leader, until it is told here what has come since. */
   #behind: Clock | undefined;
+  /** Until changes that were skipped are told here: what was told before them. */
+  #gap: { readonly sequence: number; readonly clock: Clock; asked: number } | undefined;
   #epoch = 0;
   #callCount = 0;
   /** How many calls are being done here. */
@@ -267,7 +269,7 @@ export class LedgerTab {
     let ledger: LocalLedger | undefined;
     try {
       ledger = await this.#options.open();
-      const known = this.#behind ?? this.#state?.clock;
+      const known = this.#toldHere;
       const news = known && (await missed(ledger, known));
       if (lost.aborted || this.#life.kind === 'closed') return true;
       lost.addEventListener('abort', () => this.overtaken());
@@ -289,6 +291,7 @@ export class LedgerTab {
     const leader = new Leader(ledger, this.#epoch, this);
     this.#role = { kind: 'leading', leader };
     this.#early = [];
+    this.#gap = undefined;
     this.present();
     this.#begun?.resolve();
     this.#catchUpWith(news);
@@ -368,17 +371,23 @@ export class LedgerTab {
   /** What was said meanwhile is lost: this tab follows as one that has just heard of its leader. */
   #beginAnew(): void {
     this.overtaken();
-    this.#behind ??= this.#state?.clock;
+    this.#behind = this.#toldHere;
     this.#role = { kind: 'waiting' };
     this.#wait();
+  }
+
+  /** The clock of what was told here; that of the state may be ahead. */
+  get #toldHere(): Clock | undefined {
+    return this.#behind ?? this.#gap?.clock ?? this.#state?.clock;
   }
 
   #follow({ from, epoch, sequence, state }: TabMessage & { kind: 'leader' }): void {
     if (epoch < this.#epoch) return;
     this.overtaken();
-    this.#behind ??= epoch > this.#epoch ? this.#state?.clock : undefined;
+    if (epoch > this.#epoch) this.#behind = this.#toldHere;
     const isNew = epoch > this.#epoch || this.#role.kind !== 'following';
-    if (!isNew) this.#askForSkipped(sequence);
+    if (isNew) this.#gap = undefined;
+    else this.#askForSkipped(sequence);
     this.#unheard = 0;
     this.#epoch = epoch;
     this.#role = { kind: 'following', leader: from, sequence };
@@ -410,11 +419,21 @@ export class LedgerTab {
     if (news !== undefined) this.#tellMissed(news);
   }
 
-  /** Asks for the changes up to this number that were not told here. */
+  /** Asks for the changes up to this number that were not told here; answers to calls wait for them. */
   #askForSkipped(upTo: number): void {
-    if (this.#role.kind !== 'following' || upTo <= this.#role.sequence) return;
-    const asked = this.#callLater('missed', [this.state.clock]);
-    asked.then((news) => this.#tellMissed(news as Missed)).catch(() => {});
+    const role = this.#role;
+    if (role.kind !== 'following' || upTo <= role.sequence) return;
+    const { clock } = this.state;
+    const gap = (this.#gap ??= { sequence: role.sequence, clock, asked: 0 });
+    const told = (news?: Missed): void => {
+      if (news !== undefined) this.#tellMissed(news);
+      if (--gap.asked > 0 || this.#gap !== gap) return;
+      this.#gap = undefined;
+      this.#answerEarly();
+    };
+    gap.asked++;
+    const promise = this.#callLater('missed', [clock]);
+    promise.then(told as (news: unknown) => void, () => told());
   }
 
   #tellMissed({ ids, cids, clock }: Missed): void {
@@ -423,6 +442,8 @@ export class LedgerTab {
 
   #hearChange({ epoch, sequence, change, news, state }: TabMessage & { kind: 'change' }): void {
     if (epoch !== this.#epoch || this.#role.kind !== 'following') return;
+    // One that comes late was asked for.
+    if (sequence <= this.#role.sequence) return;
     this.#askForSkipped(sequence - 1);
     this.#role.sequence = sequence;
     this.#state = state;
@@ -433,25 +454,31 @@ export class LedgerTab {
   #hearAnswers(message: TabMessage & { kind: 'answers' }): void {
     if (message.epoch !== this.#epoch || this.#role.kind !== 'following') return;
     this.#patience = patience();
-    if (message.sequence === this.#role.sequence) this.#state = message.state;
-    this.#early.push(message);
+    const { sequence, state, answers } = message;
+    if (sequence === this.#role.sequence) this.#state = state;
+    // What was missed is told by the answer, for which others wait.
+    this.#take(answers.filter(({ id }) => this.#calls.get(id)?.name === 'missed'));
+    this.#early.push({ sequence, answers });
     this.#answerEarly();
   }
 
   #answerEarly(): void {
     const role = this.#role;
     if (role.kind !== 'following') return;
-    const due = this.#early.filter(({ sequence }) => sequence <= role.sequence);
-    this.#early = this.#early.filter(({ sequence }) => sequence > role.sequence);
-    for (const { answers } of due) {
-      for (const { id, outcome } of answers) {
-        const call = this.#calls.get(id);
-        this.#calls.delete(id);
-        if ('error' in outcome) call?.reject(outcome.error);
-        else call?.resolve(outcome.value);
-      }
-    }
+    const told = this.#gap?.sequence ?? role.sequence;
+    const due = this.#early.filter(({ sequence }) => sequence <= told);
+    this.#early = this.#early.filter(({ sequence }) => sequence > told);
+    for (const { answers } of due) this.#take(answers);
     this.#settle();
+  }
+
+  #take(answers: readonly Answer[]): void {
+    for (const { id, outcome } of answers) {
+      const call = this.#calls.get(id);
+      this.#calls.delete(id);
+      if ('error' in outcome) call?.reject(outcome.error);
+      else call?.resolve(outcome.value);
+    }
   }
 
   // --- calls ---

@@ -35,6 +35,19 @@ function changesOf(ledger: Ledger): Change[] {
   return changes;
 }
 
+/** This tab does not hear of changes of this document. */
+function dropChangesOf(tab: FakeTab, id: string): void {
+  const { environment } = tab;
+  const openChannel = environment.openChannel.bind(environment);
+  Object.assign(environment, {
+    openChannel: (name: string, hear: (message: unknown) => void) =>
+      openChannel(name, (message) => {
+        const { change } = message as { change?: { ids: readonly string[] } };
+        if (change?.ids.includes(id) !== true) hear(message);
+      }),
+  });
+}
+
 /** What this tab says is on its way until the function that is returned is called. */
 function holdBack(tab: FakeTab): () => void {
   let held: (() => void)[] | undefined = [];
@@ -176,6 +189,23 @@ describe('tabs that share a ledger', () => {
     await a.put({ _id: 'after' });
     await expect.poll(() => told).toContain('after');
     expect(b.count()).toBe(3);
+  });
+
+  test('are told of what they wrote before it resolves, though they did not hear of it', async () => {
+    const origin = new FakeOrigin();
+    const [alice, bob] = [origin.newTab(), origin.newTab()];
+    const ledger = await alice.open('notes');
+    dropChangesOf(bob, 'mine');
+    const following = await bob.open('notes');
+    const told: string[] = [];
+    following.subscribe(({ ids }) => told.push(...ids));
+    await following.put({ _id: 'first' });
+    const writing = following.put({ _id: 'mine' }).then(() => told.push('resolved'));
+    await ledger.put({ _id: 'next' });
+    await writing;
+    expect(new Set(told.slice(0, told.indexOf('resolved')))).toEqual(
+      new Set(['first', 'mine', 'next']),
+    );
   });
 
   test('all close when one destroys the ledger, and may open it anew', async () => {
