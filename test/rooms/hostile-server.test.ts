@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Envelope } from '../support/memory-signaling.ts';
-import { forSeeds, setting } from '../support/random.ts';
+import { forSeeds, type Random, setting } from '../support/random.ts';
 import { type Party, withParty } from './support.ts';
 
 const RUNS = setting('EMBERLINK_HOSTILE_SERVERS', 2);
@@ -22,50 +22,63 @@ async function expectTogether(party: Party): Promise<void> {
   for (const { ledger } of party.members) expect(await ledger.get('together')).toBeDefined();
 }
 
+type Tamper = (
+  envelope: Envelope,
+  kept: readonly Envelope[],
+  random: Random,
+  party: Party,
+) => Envelope[];
+
+/** Three come together although their server does this to each envelope; `kept` are all that came. */
+async function expectTogetherDespite(
+  tamper: Tamper,
+  check: (party: Party) => void = () => {},
+): Promise<void> {
+  await forSeeds(RUNS, (random) =>
+    withParty(async (party) => {
+      const kept: Envelope[] = [];
+      party.server.tamper = (envelope) => {
+        kept.push(envelope);
+        return tamper(envelope, kept, random, party);
+      };
+      for (const name of ['alice', 'bob', 'carol']) await party.join(name);
+      await expectTogether(party);
+      check(party);
+    }),
+  );
+}
+
 test(
   'a server that drops, repeats, delays and reorders only costs time',
-  async () => {
-    await forSeeds(RUNS, (random) =>
-      withParty(async (party) => {
-        const kept: Envelope[] = [];
-        party.server.tamper = (envelope) => {
-          kept.push(envelope);
-          if (random.oneIn(4)) return [];
-          if (random.oneIn(3)) return [envelope, envelope];
-          if (random.oneIn(3)) setTimeout(() => party.server.deliver(envelope), random.below(500));
-          // Old ones, to whomever they were for.
-          return random.oneIn(2) ? [kept[random.below(kept.length)]!] : [envelope];
-        };
-        for (const name of ['alice', 'bob', 'carol']) await party.join(name);
-        await expectTogether(party);
-      }),
-    );
-  },
+  () =>
+    expectTogetherDespite((envelope, kept, random, { server }) => {
+      if (random.oneIn(4)) return [];
+      if (random.oneIn(3)) return [envelope, envelope];
+      if (random.oneIn(3)) setTimeout(() => server.deliver(envelope), random.below(500));
+      // Old ones, to whomever they were for.
+      return random.oneIn(2) ? [kept[random.below(kept.length)]!] : [envelope];
+    }),
   LIMIT_MS,
 );
 
 test(
   'a server that swaps, forges and spoils envelopes links nobody with the wrong one',
-  async () => {
-    await forSeeds(RUNS, (random) =>
-      withParty(async (party) => {
-        const kept: Envelope[] = [];
-        party.server.tamper = (envelope) => {
-          kept.push(envelope);
-          const other = kept[random.below(kept.length)]!;
-          const forged: Envelope[] = [
-            // To another one, from another one, back to its author, of another conversation, damaged.
-            { ...envelope, to: other.to },
-            { ...envelope, from: other.from },
-            { ...envelope, to: envelope.from, from: envelope.to },
-            { ...envelope, data: other.data },
-            { ...envelope, data: `${envelope.data.slice(0, 40)}AAAA${envelope.data.slice(44)}` },
-            { ...envelope, data: '' },
-          ];
-          return random.oneIn(3) ? [forged[random.below(forged.length)]!, envelope] : [envelope];
-        };
-        for (const name of ['alice', 'bob', 'carol']) await party.join(name);
-        await expectTogether(party);
+  () =>
+    expectTogetherDespite(
+      (envelope, kept, random) => {
+        const other = kept[random.below(kept.length)]!;
+        const forged: Envelope[] = [
+          // To another one, from another one, back to its author, of another conversation, damaged.
+          { ...envelope, to: other.to },
+          { ...envelope, from: other.from },
+          { ...envelope, to: envelope.from, from: envelope.to },
+          { ...envelope, data: other.data },
+          { ...envelope, data: `${envelope.data.slice(0, 40)}AAAA${envelope.data.slice(44)}` },
+          { ...envelope, data: '' },
+        ];
+        return random.oneIn(3) ? [forged[random.below(forged.length)]!, envelope] : [envelope];
+      },
+      (party) => {
         for (const { room, ledger } of party.members) {
           const others = party.members.filter((each) => each.room !== room);
           const seen = room.peers.map(({ id, info }) => `${id} ${String(info)}`).sort();
@@ -73,9 +86,8 @@ test(
             others.map((each) => `${each.room.id} ${each.ledger.name}`).sort(),
           );
         }
-      }),
-    );
-  },
+      },
+    ),
   LIMIT_MS,
 );
 
