@@ -184,8 +184,7 @@ export class NativeDialect implements Dialect {
     this.#unwatch();
     // A peer that leaves does not wait for the rest of a first sync; it will ask for it next time.
     const cutShort = this.#theirBye !== 'none' && this.#ourPart === 'pending';
-    if (cutShort) this.#outbox.stop();
-    else {
+    if (!cutShort) {
       if (this.#withheld !== undefined) await this.#handOn();
       this.#announcer?.deliver();
       await this.#untilTheyHaveAll();
