@@ -108,7 +108,7 @@ export class LocalLedger implements Ledger {
   readonly #rebuiltListeners = new Listeners<[]>();
   #unreadable: readonly CID[];
   #documents: Documents;
-  #view: LocalView;
+  readonly #view: LocalView;
   /** Undefined until something has come from elsewhere. */
   #intake: Intake | undefined;
   #archive: Archive | undefined;
@@ -130,7 +130,7 @@ export class LocalLedger implements Ledger {
     this.#documents = parts.documents;
     this.#persistence = parts.persistence;
     this.#unreadable = parts.unreadable;
-    this.#view = this.#liveView();
+    this.#view = new LocalView(this.#store, () => this.#documents, undefined);
     this.#upkeep = new Upkeep(
       {
         place: this.#place,
@@ -281,18 +281,18 @@ export class LocalLedger implements Ledger {
   // --- reading ---
 
   async get(id: string): Promise<Document | undefined> {
-    return this.#read((view) => view.get(id));
+    return (await this.#reading()).get(id);
   }
 
   async allDocs(options?: AllDocsOptions): Promise<{ rows: DocumentRow[]; clock: Clock }> {
-    return this.#read((view) => view.allDocs(options));
+    return (await this.#reading()).allDocs(options);
   }
 
   async query(
     by: string | MapFunction,
     options?: QueryOptions,
   ): Promise<{ rows: QueryRow[]; clock: Clock }> {
-    return this.#read((view) => view.query(by, options));
+    return (await this.#reading()).query(by, options);
   }
 
   /** The ids of all documents that were ever written. */
@@ -302,30 +302,29 @@ export class LocalLedger implements Ledger {
 
   /** Documents by their ids, undefined for those that are not there. */
   async getAll(ids: readonly string[]): Promise<(Document | undefined)[]> {
-    return this.#read((view) => view.getAll(ids));
+    return (await this.#reading()).getAll(ids);
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
     await this.#load();
-    return this.#read((view) => view.history(id));
+    return (await this.#reading()).history(id);
   }
 
   async conflicts(id: string): Promise<Conflict[]> {
     await this.#load();
-    return this.#read((view) => view.conflicts(id));
+    return (await this.#reading()).conflicts(id);
   }
 
   async conflicted(): Promise<string[]> {
     const { conflictedIds } = await this.#load();
-    return this.#read(() => conflictedIds(this.#documents));
+    return this.#read(conflictedIds);
   }
 
   async changes(
     since: Clock = [],
   ): Promise<{ rows: { id: string; doc: Document | undefined }[]; clock: Clock }> {
-    return this.#read(async () => {
+    return this.#read(async (documents) => {
       const clock = this.clock;
-      const documents = this.#documents;
       const ids = await this.idsSince(since);
       const docs = await documents.getAll(ids);
       return { rows: ids.map((id, i) => ({ id, doc: docs[i] })), clock };
@@ -335,9 +334,9 @@ export class LocalLedger implements Ledger {
   /** The ids in `changes`. @throws LedgerError `unknown-clock` */
   async idsSince(since: Clock): Promise<string[]> {
     this.#checkOpen();
-    return this.#read(async () => {
+    return this.#read(async ({ states }) => {
       const { cache } = this.#store;
-      const ids = new Set<string>(since.length === 0 ? this.#documents.states.keys() : []);
+      const ids = new Set<string>(since.length === 0 ? states.keys() : []);
       for (const commit of since.length === 0 ? [] : this.#commitsSince(since)) {
         for (const { id } of readCommit(await cache.get(commit)).operations) ids.add(id);
       }
@@ -370,12 +369,13 @@ export class LocalLedger implements Ledger {
   at(clock: Clock): LocalView {
     this.#checkOpen();
     const heads = [...this.#checkClock(clock)];
-    let [loading, state]: [Promise<Documents>?, ClockState?] = [];
+    let loading: Promise<Documents> | undefined;
+    let { state } = this.#store;
     const load = (): Promise<Documents> => {
       this.#checkOpen();
       // Read anew from a log that was compacted.
       if (state !== this.#store.state) loading = undefined;
-      state = this.#store.state;
+      ({ state } = this.#store);
       loading ??= this.#documentsBelow(heads).catch((error: unknown) => {
         loading = undefined;
         throw error;
@@ -583,8 +583,12 @@ export class LocalLedger implements Ledger {
     throw new LedgerError('closed', `ledger '${this.name}' is closed`);
   }
 
-  #read<T>(read: (view: LocalView) => MaybePromise<T>): Promise<T> {
-    return reread(() => this.#reading(), read);
+  #read<T>(read: (documents: Documents) => MaybePromise<T>): Promise<T> {
+    const source = async (): Promise<Documents> => {
+      await this.#reading();
+      return this.#documents;
+    };
+    return reread(source, read);
   }
 
   /** What reads go through, when no loss is waiting to be accounted for. */
@@ -615,11 +619,6 @@ export class LocalLedger implements Ledger {
     throw this.#dropped('what came after it');
   }
 
-  #liveView(): LocalView {
-    const documents = this.#documents;
-    return new LocalView(this.#store, () => documents, undefined);
-  }
-
   async #documentsBelow(heads: Clock): Promise<Documents> {
     const archive = await this.#openArchive();
     return this.#read(async () => {
@@ -643,7 +642,6 @@ export class LocalLedger implements Ledger {
     this.#upkeep.rebuilt();
     this.#store.restart(state);
     this.#documents = documents;
-    this.#view = this.#liveView();
     this.#rebuiltListeners.tell();
   }
 
