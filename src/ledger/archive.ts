@@ -15,7 +15,7 @@ import type { Documents } from './documents.ts';
 import type { VerifyReport } from './ledger.ts';
 import { Past } from './past.ts';
 import { rootsOf } from './snapshots.ts';
-import { verify } from './verify.ts';
+import { type NewReplay, verify } from './verify.ts';
 
 /** Readers of CARs bound the header. */
 const MAX_ROOTS = 1000;
@@ -28,6 +28,7 @@ interface Owner {
   readonly options: { readonly history: 'full' | 'recent'; readonly recentBytes: number };
   readonly documents: () => Documents;
   readonly emptyState: () => ClockState;
+  readonly newReplay: NewReplay;
   /** @throws LedgerError `closed` */
   readonly checkOpen: () => void;
   /** Reads the log anew from there on, in place of all that was known. */
@@ -106,8 +107,8 @@ export class Archive {
 
   /** The caller keeps writes away. See `Ledger.verify`. */
   verify(onProgress?: (done: number, total: number) => void): Promise<VerifyReport> {
-    const { log, store, documents, emptyState } = this.#owner;
-    return verify(log, store, documents(), emptyState(), onProgress);
+    const { log, store, documents, emptyState, newReplay } = this.#owner;
+    return verify(log, store, documents(), emptyState(), newReplay, onProgress);
   }
 
   #startSnapshot(): Promise<ReturnType<Compaction['snapshot']>> {

@@ -1,8 +1,8 @@
 /*
- * What a page does not need to open, read and write a ledger of its own: what comes from elsewhere and
- * goes there, the past, and the upkeep of the log. It is loaded when it is first needed: see loadLater.
+ * What a page does not need to open, read and write a ledger of its own: what comes from elsewhere, and
+ * the past of a document. It is loaded when it is first needed: see loadLater. What deals with all that
+ * is stored is a part of its own: see loadArchive.
  */
-export { Archive } from './archive.ts';
 export { conflictedIds, conflictsOf, historyOf } from './history.ts';
 export { importCar } from './import-car.ts';
 export { Intake } from './intake.ts';

@@ -29,7 +29,7 @@ import { Documents } from './documents.ts';
 import { snapshotPays, snapshotSize } from './growth.ts';
 import type { Conflict, HistoryEntry } from './history.ts';
 import type { Intake } from './intake.ts';
-import { loadLater } from './load-later.ts';
+import { loadArchive, loadLater } from './load-later.ts';
 import {
   checkLedgerName,
   checkLedgerOptions,
@@ -53,7 +53,7 @@ import type {
   WriteResult,
 } from './ledger.ts';
 import { checkLimit, type MapFunction, type QueryOptions, type QueryRow } from './query.ts';
-import { replayLog } from './replay-log.ts';
+import { newReplay, replayLog } from './replay-log.ts';
 import { LocalReplica } from './replica.ts';
 import { runsBy } from './runs-by.ts';
 import { combined, cutCommits, operationFor, type Write } from './transaction.ts';
@@ -112,8 +112,8 @@ export class LocalLedger implements Ledger {
   /** Undefined until something has come from elsewhere. */
   #intake: Intake | undefined;
   #archive: Archive | undefined;
-  /** The last load of code that was begun: what waits for it is done before this is closed. */
-  #loading: Promise<unknown> | undefined;
+  /** The loads of code that were begun: what waits for them is done before this is closed. */
+  readonly #loads = new Set<Promise<unknown>>();
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
   /** While this is set, a loss that was found is not yet accounted for: reads wait for it. */
@@ -306,17 +306,17 @@ export class LocalLedger implements Ledger {
   }
 
   async history(id: string): Promise<HistoryEntry[]> {
-    await this.#load();
+    await this.#load(loadLater);
     return (await this.#reading()).history(id);
   }
 
   async conflicts(id: string): Promise<Conflict[]> {
-    await this.#load();
+    await this.#load(loadLater);
     return (await this.#reading()).conflicts(id);
   }
 
   async conflicted(): Promise<string[]> {
-    const { conflictedIds } = await this.#load();
+    const { conflictedIds } = await this.#load(loadLater);
     return this.#read(conflictedIds);
   }
 
@@ -440,19 +440,19 @@ export class LocalLedger implements Ledger {
   async import(
     car: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<ImportReport> {
-    const { importCar } = await this.#load();
+    const { importCar } = await this.#load(loadLater);
     return importCar(car, (blocks) => this.importBlocks(blocks));
   }
 
   /** Imports a CAR as the option `snapshot` gives it. @throws LedgerError `no-snapshot` */
   async importSnapshot(snapshot: Uint8Array | string | URL): Promise<ImportReport> {
-    const { fetchSnapshot } = await this.#load();
+    const { fetchSnapshot } = await this.#load(loadLater);
     return this.import(snapshot instanceof Uint8Array ? snapshot : await fetchSnapshot(snapshot));
   }
 
   /** Merges blocks whose hashes were checked; resolves with how many commits that has added. */
   async importBlocks(blocks: readonly Block[]): Promise<number> {
-    await this.#load();
+    await this.#load(loadLater);
     const before = this.#store.mergedCount + this.#store.parkedCount;
     await this.#receive(blocks);
     return this.#store.mergedCount + this.#store.parkedCount - before;
@@ -530,7 +530,7 @@ export class LocalLedger implements Ledger {
     if (blocks.length === 0) return;
     this.#checkWritable();
     // Before the turn: writes do not wait for the network.
-    await this.#loadAnyhow();
+    await this.#loadAnyhow(loadLater);
     await this.#turns.run(async () => {
       this.#checkWritable();
       const intake = await this.#openIntake();
@@ -671,20 +671,23 @@ export class LocalLedger implements Ledger {
   // --- what is loaded when it is needed ---
 
   /** @throws LedgerError `not-loaded`, `closed` */
-  #load(): ReturnType<typeof loadLater> {
+  #load<Part>(load: () => Promise<Part>): Promise<Part> {
     this.#checkOpen();
-    return this.#loadAnyhow();
+    return this.#loadAnyhow(load);
   }
 
-  #loadAnyhow(): ReturnType<typeof loadLater> {
-    const loading = loadLater();
-    this.#loading = loading;
+  #loadAnyhow<Part>(load: () => Promise<Part>): Promise<Part> {
+    const loading = load();
+    if (!this.#loads.has(loading)) {
+      this.#loads.add(loading);
+      loading.catch(() => this.#loads.delete(loading));
+    }
     return loading;
   }
 
   /** When no loss is waiting to be accounted for. */
   async #openArchive(): Promise<Archive> {
-    const { Archive } = await this.#load();
+    const { Archive } = await this.#load(loadArchive);
     if (this.#losing !== undefined) await this.#losing;
     this.#checkWritable();
     this.#archive ??= new Archive({
@@ -694,6 +697,7 @@ export class LocalLedger implements Ledger {
       options: this.#options,
       documents: () => this.#documents,
       emptyState: () => this.#emptyState(),
+      newReplay,
       checkOpen: () => this.#checkOpen(),
       rebuild: (from) => this.#rebuild(from),
       saveIndex: () => this.#upkeep.saveIndex(),
@@ -704,7 +708,7 @@ export class LocalLedger implements Ledger {
   /** The caller keeps writes away. @throws LedgerError `not-loaded`; StorageError */
   async #openIntake(): Promise<Intake> {
     if (this.#intake !== undefined) return this.#intake;
-    const { Intake } = await this.#loadAnyhow();
+    const { Intake } = await this.#loadAnyhow(loadLater);
     this.#intake = await Intake.open({
       log: this.#log,
       parkedLog: this.#parkedLog,
@@ -736,7 +740,7 @@ export class LocalLedger implements Ledger {
     this.#state = 'closing';
     this.#upkeep.stop();
     // What was called for before is done, also when its code is still on the way.
-    await this.#loading?.catch(() => {});
+    await Promise.allSettled(this.#loads);
     this.#intake?.stop();
     await this.#turns.run(async () => {
       await this.#writes.flush();

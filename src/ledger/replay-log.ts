@@ -5,6 +5,11 @@ import type { Documents } from './documents.ts';
 import { loadLater } from './load-later.ts';
 import { Replay } from './replay.ts';
 
+/** Nothing is loaded unless there is a snapshot. */
+export function newReplay(log: Log, state: ClockState, documents: Documents): Replay {
+  return new Replay(log, state, documents, loadLater);
+}
+
 /** Replays a log from a position on. @throws StorageError; LedgerError `not-loaded` */
 export async function replayLog(
   log: Log,
@@ -12,7 +17,7 @@ export async function replayLog(
   state: ClockState,
   documents: Documents,
 ): Promise<Replay> {
-  const replay = new Replay(log, state, documents, loadLater);
+  const replay = newReplay(log, state, documents);
   const turn = turns();
   for await (const entries of log.recover(from)) {
     await turn();

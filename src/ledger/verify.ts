@@ -9,8 +9,9 @@ import type { ClockState } from './clock-state.ts';
 import type { CommitStore } from './commit-store.ts';
 import { Documents } from './documents.ts';
 import type { VerifyReport } from './ledger.ts';
-import { Replay } from './replay.ts';
-import * as snapshots from './snapshots.ts';
+import type { Replay } from './replay.ts';
+
+export type NewReplay = (log: Log, state: ClockState, documents: Documents) => Replay;
 
 /**
  * Reads everything that is stored, and compares what it adds up to with the documents of now. The
@@ -22,12 +23,13 @@ export async function verify(
   store: CommitStore,
   documents: Documents,
   fresh: ClockState,
+  newReplay: NewReplay,
   onProgress?: (done: number, total: number) => void,
 ): Promise<VerifyReport> {
   const corrupt: { cid: CID; error: unknown }[] = [];
   let [bytes, done] = [0, 0];
   const total = store.blockCount;
-  const anew = await mergedAnew(log, store.state, fresh, {
+  const anew = await mergedAnew(log, store.state, fresh, newReplay, {
     onCorrupt: (cid, error) => corrupt.push({ cid, error }),
     onBlock: (length) => {
       bytes += length;
@@ -55,12 +57,13 @@ async function mergedAnew(
   log: Log,
   { table, pages, snapshots: merged }: ClockState,
   fresh: ClockState,
+  newReplay: NewReplay,
   { onCorrupt, onBlock }: MergeAnewOptions,
 ): Promise<Documents> {
   const { count } = table;
   for (const { digest, location } of pages.dump()) fresh.loose.set(keyOf(digest), location);
   const documents = new Documents(fresh.table, fresh.pages, fresh.cache);
-  const replay = new Replay(log, fresh, documents, () => snapshots);
+  const replay = newReplay(log, fresh, documents);
   const turn = turns();
   const add = async (location: Location, cid: CID): Promise<void> => {
     await turn();

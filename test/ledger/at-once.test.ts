@@ -36,6 +36,10 @@ test('what a ledger needs later is in no file that a page loads at once', async 
 
   const later = readFileSync(`${root}src/ledger/later.ts`, 'utf8');
   const names = Array.from(later.matchAll(/from '.*\/(.+)';/g), ([, name]) => name!);
-  expect(names).toContain('archive.ts');
-  expect([...names, 'opfs.ts', 'parked.ts'].filter((name) => here.includes(name))).toEqual([]);
+  expect(names).toContain('intake.ts');
+  expect(
+    [...names, 'archive.ts', 'compaction.ts', 'opfs.ts', 'parked.ts'].filter((name) =>
+      here.includes(name),
+    ),
+  ).toEqual([]);
 });

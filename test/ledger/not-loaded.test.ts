@@ -15,14 +15,15 @@ const network = vi.hoisted(() => ({
 }));
 
 vi.mock(import('../../src/ledger/load-later.ts'), async (original) => {
-  const { loadLater } = await original();
-  return {
-    loadLater: async () => {
+  const { loadArchive, loadLater } = await original();
+  const through =
+    <Part>(load: () => Promise<Part>) =>
+    async (): Promise<Part> => {
       await network.arrival;
       if (network.isDown) throw new LedgerError('not-loaded', 'Failed to fetch');
-      return loadLater();
-    },
-  };
+      return load();
+    };
+  return { loadArchive: through(loadArchive), loadLater: through(loadLater) };
 });
 
 /** Nothing more is loaded, until the function that is returned is called or the test is over. */

@@ -1,4 +1,4 @@
-import { loadLater } from '../../src/ledger/load-later.ts';
+import { loadArchive, loadLater } from '../../src/ledger/load-later.ts';
 
 type Task = () => void;
 
@@ -48,7 +48,7 @@ export class VirtualClock {
    */
   async run(untilMs: number = Infinity, maxTasks: number = Infinity): Promise<void> {
     // What is loaded when it is first needed would take real time.
-    await loadLater();
+    await Promise.all([loadArchive(), loadLater()]);
     await promisesSettle();
     for (let tasks = 0; ; tasks++) {
       const next = this.#heap[0];
