@@ -355,38 +355,45 @@ export class CborWriter {
   /** The head of an item: `major` type with its argument in the shortest form. */
   head(major: number, argument: number): this {
     this.#reserve(9);
-    const type = major << 5;
-    if (argument < 24) {
-      this.#buffer[this.#at++] = type | argument;
-      return this;
-    }
+    const buffer = this.#buffer;
+    const start = this.#at;
     const size = headBytes(argument) - 1;
-    this.#buffer[this.#at++] = type | (24 + Math.log2(size));
-    for (let i = size - 1; i >= 0; i--) {
-      this.#buffer[this.#at++] = Math.floor(argument / 2 ** (i * 8)) % 256;
+    buffer[start] = (major << 5) | (size === 0 ? argument : 24 + Math.log2(size));
+    // Each element of the buffer takes the lowest byte of what it is given.
+    let rest = argument;
+    for (let at = start + size; at > start; at--) {
+      buffer[at] = rest;
+      rest = Math.floor(rest / 0x100);
     }
+    this.#at = start + 1 + size;
     return this;
   }
 
   /** A text item. */
   text(text: string): this {
+    this.#text(text);
+    return this;
+  }
+
+  /** True when the text is ASCII. */
+  #text(text: string): boolean {
     const { length } = text;
     this.#reserve(9 + length * 3);
     const start = this.#at;
     this.head(MAJOR_TEXT, length);
     const at = this.#at;
-    if (length <= SHORT_TEXT && this.#ascii(text)) return this;
+    if (length <= SHORT_TEXT && this.#ascii(text)) return true;
     const { written } = utf8.encodeInto(text, this.#buffer.subarray(at));
     if (written === length) {
       this.#at = at + length;
-      return this;
+      return true;
     }
     // The head is known only when the length in bytes is.
     this.#buffer.copyWithin(start + headBytes(written), at, at + written);
     this.#at = start;
     this.head(MAJOR_TEXT, written);
     this.#at += written;
-    return this;
+    return false;
   }
 
   /** Ids, names and most values are short and ASCII, where this is several times faster. */
@@ -441,9 +448,7 @@ export class CborWriter {
   value(value: unknown, depth: number): boolean {
     switch (typeof value) {
       case 'string':
-        if (!isWellFormed(value)) return false;
-        this.text(value);
-        return true;
+        return this.#text(value) || isWellFormed(value);
       case 'number':
         return this.#number(value);
       case 'boolean':

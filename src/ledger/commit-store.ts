@@ -226,10 +226,10 @@ export class CommitStore {
           parents.map((parent) => table.time(parent)),
         );
         sequence++;
-        const block = blockOf(encodeCommit(named, time, { writer, sequence }, operations));
-        const commit = readCommit(block.bytes);
-        staged.push({ block: { ...block, origin: undefined }, commit });
-        parents = [table.add(commitDigest(block.cid)!, parents, time, commit, NOWHERE)];
+        const { cid, bytes } = blockOf(encodeCommit(named, time, { writer, sequence }, operations));
+        const commit = readCommit(bytes);
+        staged.push({ block: { cid, bytes, origin: undefined }, commit });
+        parents = [table.add(commitDigest(cid)!, parents, time, commit, NOWHERE)];
       }
     } catch (error) {
       table.truncate(start);

@@ -230,29 +230,25 @@ export class LocalLedger implements Ledger {
   async put(document: Document, options: PutOptions = {}): Promise<WriteResult> {
     this.#checkOpen();
     const encoded = encodeDocument(document, this.#options.maxDocumentBytes);
-    return this.putEncoded(encoded, options);
+    return { id: encoded.id, clock: await this.#add('put', encoded, options) };
   }
 
   /** Stores a document that `encodeDocument` has checked. */
   async putEncoded(document: EncodedDocument, options: PutOptions = {}): Promise<WriteResult> {
     this.#checkOpen();
-    const { id } = document;
-    const resolve = options.resolve ?? false;
-    return { id, clock: await this.#writes.add({ kind: 'put', id, document, resolve }) };
+    return { id: document.id, clock: await this.#add('put', document, options) };
   }
 
   async patch(document: Document, options: PutOptions = {}): Promise<WriteResult> {
     this.#checkOpen();
     const encoded = encodeSomeFields(document, this.#options.maxDocumentBytes);
-    return this.patchEncoded(encoded, options);
+    return { id: encoded.id, clock: await this.#add('patch', encoded, options) };
   }
 
   /** Writes fields that `encodeSomeFields` has checked. */
   async patchEncoded(document: EncodedDocument, options: PutOptions = {}): Promise<WriteResult> {
     this.#checkOpen();
-    const { id } = document;
-    const resolve = options.resolve ?? false;
-    return { id, clock: await this.#writes.add({ kind: 'patch', id, document, resolve }) };
+    return { id: document.id, clock: await this.#add('patch', document, options) };
   }
 
   async del(id: string): Promise<WriteResult> {
@@ -486,6 +482,15 @@ export class LocalLedger implements Ledger {
   }
 
   // --- writing, inside ---
+
+  /** Resolves with the clock when the document is written. */
+  #add(
+    kind: 'put' | 'patch',
+    document: EncodedDocument,
+    { resolve = false }: PutOptions,
+  ): Promise<Clock> {
+    return this.#writes.add({ kind, id: document.id, document, resolve });
+  }
 
   /**
    * Turns writes into operations and commits them. Several writes of one document become one.
