@@ -123,6 +123,10 @@ export class GuardedReplica {
     throw new BlockError('refused', `${kind} ${cid}: ${reason}`, { cause });
   }
 
+  prepare(): void {
+    this.#replica.prepare();
+  }
+
   get guards(): LedgerReplica {
     return this.#replica;
   }

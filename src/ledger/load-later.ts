@@ -12,3 +12,8 @@ export const loadLater: () => Promise<typeof import('./later.ts')> = loadPart(
   () => import('./later.ts'),
   LedgerError,
 );
+
+/** Begins to load what peers take. What goes wrong is told to the call that needs it. */
+export function prepareForPeers(): void {
+  loadLater().catch(() => {});
+}

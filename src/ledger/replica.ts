@@ -7,7 +7,7 @@ import type { CommitStore } from './commit-store.ts';
 import { commitDigest, type Dot, NAME_BYTES, readCommit } from './commit.ts';
 import { CausalContext } from './context.ts';
 import type { KeptSketch } from './kept-sketch.ts';
-import { loadLater } from './load-later.ts';
+import { loadLater, prepareForPeers } from './load-later.ts';
 
 /** What the ledger does for its replica. */
 interface Owner {
@@ -30,6 +30,8 @@ export type Watcher = (cids: readonly CID[], origin?: object) => void;
 export interface LedgerReplica {
   /** The writer's id. */
   readonly id: Uint8Array;
+  /** Loads what peers take, while they connect. */
+  prepare(): void;
   /** The heads, sorted. */
   readonly clock: readonly CID[];
   /** How many blocks `cids` tells. */
@@ -99,6 +101,10 @@ export class LocalReplica implements LedgerReplica {
     this.#store = store;
     this.#owner = owner;
     this.history = new LocalHistory(store, owner);
+  }
+
+  prepare(): void {
+    prepareForPeers();
   }
 
   get clock(): readonly CID[] {

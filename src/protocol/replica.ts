@@ -12,6 +12,8 @@ import type { Sketch } from '../sketch.ts';
 export interface Replica {
   /** Names this replica among others, in at most 64 bytes: with it, syncing with oneself is refused. */
   readonly id?: Uint8Array;
+  /** Told that a peer will come, when a connection to it is begun: what that takes can be made ready. */
+  prepare?(): void;
   /** The heads of the Merkle clock: commits that no other commit here names as a parent. */
   readonly clock: readonly CID[];
   /** The number of blocks that `cids` tells. */

@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid';
 import type { Block, MaybePromise } from '../blocks.ts';
 import { keyOf } from '../bytes.ts';
 import type { Dot } from '../ledger/commit.ts';
-import { loadLater } from '../ledger/load-later.ts';
+import { loadLater, prepareForPeers } from '../ledger/load-later.ts';
 import {
   type LedgerHistory,
   type LedgerReplica,
@@ -41,6 +41,10 @@ export class SharedReplica implements LedgerReplica, SharedSource {
           tell(([all, by]) => watcher(all, by), [cids, brought] as const);
       }
     });
+  }
+
+  prepare(): void {
+    prepareForPeers();
   }
 
   onClosed(listener: () => void): void {

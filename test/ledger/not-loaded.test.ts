@@ -15,7 +15,7 @@ const network = vi.hoisted(() => ({
 }));
 
 vi.mock(import('../../src/ledger/load-later.ts'), async (original) => {
-  const { loadArchive, loadLater } = await original();
+  const { loadArchive, loadLater, ...rest } = await original();
   const through =
     <Part>(load: () => Promise<Part>) =>
     async (): Promise<Part> => {
@@ -23,7 +23,7 @@ vi.mock(import('../../src/ledger/load-later.ts'), async (original) => {
       if (network.isDown) throw new LedgerError('not-loaded', 'Failed to fetch');
       return load();
     };
-  return { loadArchive: through(loadArchive), loadLater: through(loadLater) };
+  return { ...rest, loadArchive: through(loadArchive), loadLater: through(loadLater) };
 });
 
 /** Nothing more is loaded, until the function that is returned is called or the test is over. */
