@@ -15,7 +15,7 @@ export function loadPart<Part>(
       loading = undefined;
       throw new NotLoaded(
         'not-loaded',
-        'a part of emberlink could not be loaded: be online and try again; where that does not help, load the page anew',
+        'a part of emberlink could not be loaded: be online and try again, or load the page anew',
         { cause },
       );
     });

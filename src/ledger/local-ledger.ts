@@ -692,7 +692,8 @@ export class LocalLedger implements Ledger {
 
   /** When no loss is waiting to be accounted for. */
   async #openArchive(): Promise<Archive> {
-    const { Archive } = await this.#load(loadArchive);
+    // It has snapshots merged: that is in the other part.
+    const [{ Archive }] = await Promise.all([this.#load(loadArchive), this.#load(loadLater)]);
     if (this.#losing !== undefined) await this.#losing;
     this.#checkWritable();
     this.#archive ??= new Archive({

@@ -95,16 +95,13 @@ export class LocalReplica implements LedgerReplica {
   #sketch: KeptSketch | undefined;
 
   readonly history: LocalHistory;
+  readonly prepare: () => void = prepareForPeers;
 
   constructor(id: Uint8Array, store: CommitStore, owner: Owner) {
     this.id = id;
     this.#store = store;
     this.#owner = owner;
     this.history = new LocalHistory(store, owner);
-  }
-
-  prepare(): void {
-    prepareForPeers();
   }
 
   get clock(): readonly CID[] {

@@ -24,6 +24,7 @@ const MAX_WRITERS = 4096;
 export class SharedReplica implements LedgerReplica, SharedSource {
   readonly history: LedgerHistory;
   readonly tabs: TabEnvironment;
+  readonly prepare: () => void = prepareForPeers;
   readonly #tab: LedgerTab;
   readonly #watchers = new Set<Watcher>();
   /** Of the newest blocks, by key: sessions hand them on by it. */
@@ -41,10 +42,6 @@ export class SharedReplica implements LedgerReplica, SharedSource {
           tell(([all, by]) => watcher(all, by), [cids, brought] as const);
       }
     });
-  }
-
-  prepare(): void {
-    prepareForPeers();
   }
 
   onClosed(listener: () => void): void {

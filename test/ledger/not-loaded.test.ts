@@ -10,6 +10,8 @@ import { memoryLedger } from './support.ts';
 /** What the ledger's code that is loaded when it is needed has to come through. */
 const network = vi.hoisted(() => ({
   isDown: false,
+  /** The first part alone, of which the archive makes use, cannot be had. */
+  lacksLater: false,
   /** Until then what was asked for is on its way. */
   arrival: Promise.resolve(),
 }));
@@ -20,7 +22,8 @@ vi.mock(import('../../src/ledger/load-later.ts'), async (original) => {
     <Part>(load: () => Promise<Part>) =>
     async (): Promise<Part> => {
       await network.arrival;
-      if (network.isDown) throw new LedgerError('not-loaded', 'Failed to fetch');
+      if (network.isDown || (network.lacksLater && load === loadLater))
+        throw new LedgerError('not-loaded', 'Failed to fetch');
       return load();
     };
   return { ...rest, loadArchive: through(loadArchive), loadLater: through(loadLater) };
@@ -182,6 +185,32 @@ test('a log is compacted later when what does it cannot be loaded, and writes go
   await alice.put({ _id: 'one more' });
   await expect.poll(() => alice.replica.blockCount, { timeout: 20_000 }).toBeLessThan(blocks);
   expect(await alice.get('doc:3')).toMatchObject({ n: 39 });
+});
+
+test('nothing is compacted or checked with one part of the code and without the other', async () => {
+  const car = await collected((await ledgerOf(5)).snapshot());
+  const files: MemoryFiles = new Map();
+  const options = { recentBytes: 0 };
+  const before = await openLedger('alice', { ...options, storage: new MemoryPlace(files) });
+  await before.import(car);
+  for (let n = 0; n < 20; n++) await before.put({ _id: 'a', n });
+  // With an index of it, by which the next opening needs no code for the snapshot.
+  await before.close();
+
+  network.lacksLater = true;
+  onTestFinished(() => {
+    network.lacksLater = false;
+  });
+  const alice = await memoryLedger('alice', { ...options, storage: new MemoryPlace(files) });
+  const { storedBytes } = alice.usage();
+  await expect(alice.verify()).rejects.toMatchObject(NOT_LOADED);
+  await expect(alice.compact()).rejects.toMatchObject(NOT_LOADED);
+  expect(alice.usage().storedBytes).toBe(storedBytes);
+
+  network.lacksLater = false;
+  expect(await alice.verify()).toMatchObject({ corrupt: [], stateMatches: true });
+  expect((await alice.compact()).dropped).toBeGreaterThan(0);
+  expect(await alice.get('a')).toEqual({ _id: 'a', n: 19 });
 });
 
 test('what was called before a ledger is closed is done, also when its code comes late', async () => {
