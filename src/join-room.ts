@@ -4,7 +4,7 @@ import { isLedgerReplica } from './ledger/is-ledger-replica.ts';
 import { loadPart } from './load-part.ts';
 import type { Room, RoomOptions } from './room.ts';
 import { roomSettings } from './room-settings.ts';
-import { replicaOf, type SyncSource } from './sync-source.ts';
+import { replicaForPeers, type SyncSource } from './sync-source.ts';
 
 const loadRooms = loadPart(() => import('./start-room.ts'), RoomError);
 
@@ -16,7 +16,7 @@ const loadRooms = loadPart(() => import('./start-room.ts'), RoomError);
  * @throws RoomError `invalid-option`
  */
 export function joinRoom(source: SyncSource, options: RoomOptions): Room {
-  const replica = replicaOf(source);
+  const replica = replicaForPeers(source);
   const settings = roomSettings(options);
   if (settings.validate !== undefined && !isLedgerReplica(replica)) {
     throw new RoomError('invalid-option', 'validate looks at the commits of a ledger: give one');

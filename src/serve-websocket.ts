@@ -12,7 +12,7 @@ import { DEFAULT_ROOM, RoomKeys } from './rooms/keys.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { asError } from './status.ts';
 import type { SyncOptions } from './sync.ts';
-import { replicaOf, type SyncSource } from './sync-source.ts';
+import { replicaForPeers, type SyncSource } from './sync-source.ts';
 import { Listeners } from './listeners.ts';
 import {
   MAX_WEBSOCKET_MESSAGE_BYTES,
@@ -104,7 +104,7 @@ export async function serveWebSocket(
   const rooms = new Map<string, Room>();
   for (const [name, { ledger, secret }] of byName) {
     const keys = await RoomKeys.derive(name, secret);
-    rooms.set(keys.id, { name, keys, replica: replicaOf(ledger) });
+    rooms.set(keys.id, { name, keys, replica: replicaForPeers(ledger) });
   }
   return SyncServer.open(rooms, options);
 }

@@ -4,7 +4,7 @@ import type { Channel } from './protocol/channel.ts';
 import type { Replica } from './protocol/replica.ts';
 import type { Session } from './protocol/session.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
-import { replicaOf, type SyncSource } from './sync-source.ts';
+import { replicaForPeers, type SyncSource } from './sync-source.ts';
 import { asError, Status } from './status.ts';
 import type { PastedSignals } from './transports/pasted-signals.ts';
 import type { DecodedSignal, SignalFormat } from './transports/signal.ts';
@@ -74,7 +74,7 @@ export class Sync {
 
   /** @param source a ledger, or a Replica of your own */
   constructor(source: SyncSource, options: SyncOptions = {}) {
-    this.#replica = replicaOf(source);
+    this.#replica = replicaForPeers(source);
     this.#options = options;
     this.#settleConnected = { resolve: () => {}, reject: () => {} };
     this.#connected = new Promise((resolve, reject) => {

@@ -8,7 +8,7 @@ import { watchForWaking } from './rooms/wake.ts';
 import { sessionStatus, type SessionStatus } from './session-status.ts';
 import { asError, Status } from './status.ts';
 import type { SyncOptions } from './sync.ts';
-import { replicaOf, type SyncSource } from './sync-source.ts';
+import { replicaForPeers, type SyncSource } from './sync-source.ts';
 import type { WebSocketChannelOptions } from './transports/websocket.ts';
 import { checkWebSocketUrl, type WebSocketClass } from './transports/websocket-class.ts';
 import type { WebSocketSessions } from './websocket-sessions.ts';
@@ -61,7 +61,7 @@ export function connectWebSocket(
   options: WebSocketSyncOptions = {},
 ): WebSocketSync {
   checkWebSocketUrl(url);
-  return new WebSocketSync(replicaOf(source), url, options);
+  return new WebSocketSync(replicaForPeers(source), url, options);
 }
 
 /** Made by `connectWebSocket`. */

@@ -28,6 +28,7 @@ interface Owner {
   readonly options: { readonly history: 'full' | 'recent'; readonly recentBytes: number };
   readonly documents: () => Documents;
   readonly emptyState: () => ClockState;
+  /** Not imported here: a bundler would cut its file off the one that a page loads at once. */
   readonly newReplay: NewReplay;
   /** @throws LedgerError `closed` */
   readonly checkOpen: () => void;

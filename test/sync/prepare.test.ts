@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { Sync } from '../../src/index.ts';
+import { Sync, traceSync } from '../../src/index.ts';
 import { START_MS, blocksOf } from '../support/history.ts';
 import { memoryLedger } from '../ledger/support.ts';
 
@@ -22,6 +22,12 @@ test('what a peer brings can be stored by a page that was online when it began t
   await bob.put({ _id: 'of bob' });
   const blocks = await blocksOf(bob);
   const alice = await memoryLedger('alice', { now: () => START_MS });
+  network.isDown = true;
+  await expect(alice.replica.receive(blocks)).rejects.toMatchObject({ code: 'not-loaded' });
+
+  // Who only looks on connects nobody.
+  network.isDown = false;
+  traceSync(alice, () => {});
   network.isDown = true;
   await expect(alice.replica.receive(blocks)).rejects.toMatchObject({ code: 'not-loaded' });
 
